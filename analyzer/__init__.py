@@ -1,0 +1,1 @@
+"""Outgate: network egress forensics and flow analysis."""

@@ -1,0 +1,5 @@
+//! HTTP/1 heads.
+
+/// placeholder
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {}

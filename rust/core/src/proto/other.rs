@@ -1,0 +1,1 @@
+//! Names for protocols that are recognised but not parsed.

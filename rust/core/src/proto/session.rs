@@ -1,0 +1,4 @@
+//! One flow's parser.
+
+/// placeholder
+pub struct Session {}

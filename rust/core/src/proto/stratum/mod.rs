@@ -1,0 +1,5 @@
+//! The stratum family.
+
+/// placeholder
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {}

@@ -1,0 +1,5 @@
+//! TLS hellos.
+
+/// placeholder
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {}
