@@ -1,0 +1,117 @@
+"""Every error raised on purpose, as one tree.
+
+    OutgateError
+    ├── UsageError                 2   the command or a setting cannot be followed
+    │   ├── RulesetError           2   rule data cannot be used: file, table, key, what is wrong
+    │   └── UnknownRule            2   no rule has the id that was asked for
+    ├── CaptureUnreadable          3   an input is not what it claims to be
+    └── ToolMissing                2   another program is needed and is not installed
+
+Each carries the exit status of the command line (2 wrong usage or configuration, 3 an input that
+could not be read) and prints as one line that begins with "cannot". A `hint`, where there is one,
+says what to do next and is printed on a line of its own. Text that came from outside (paths, rule
+data) is stripped of control characters, so that an error can be printed anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+_MESSAGE_MAX_CHARS = 2000
+
+
+class OutgateError(Exception):
+    """Something that cannot be done, said in one line.
+
+    Args:
+        message: What cannot be done, to what, where and why: lower case, no full stop.
+        hint: What the user can do about it, or "".
+    """
+
+    exit_status: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def lines(self) -> list[str]:
+        """The message and, if there is one, the hint: one line each."""
+        return [self.message, f"hint: {self.hint}"] if self.hint else [self.message]
+
+
+class UsageError(OutgateError):
+    """A command, an option or a setting that cannot be followed."""
+
+
+class RulesetError(UsageError):
+    """Rule data that cannot be used.
+
+    Args:
+        file: The rule file, as the user knows it.
+        where: The table and key inside it, such as `pool[2].domains[0]`, or "" for the whole file.
+        problem: What is wrong with it.
+        hint: What would be right, or "".
+    """
+
+    def __init__(self, file: str, where: str, problem: str, hint: str = "") -> None:
+        self.file = file
+        self.where = where
+        self.problem = problem
+        place = f"{file} at {where}" if where else file
+        super().__init__(f"cannot use rules in {place}: {problem}", hint=hint)
+
+
+class UnknownRule(UsageError):
+    """No rule has the id that was asked for.
+
+    Args:
+        rule_id: The id as it was given.
+        near: Ids that look like it.
+    """
+
+    def __init__(self, rule_id: str, near: tuple[str, ...] = ()) -> None:
+        self.rule_id = rule_id
+        hint = f"did you mean {', '.join(near)}" if near else "`outgate rules list` shows all ids"
+        super().__init__(f"cannot find a rule with the id {rule_id}", hint=hint)
+
+
+class CaptureUnreadable(OutgateError):
+    """An input that cannot be read as what it claims to be.
+
+    Args:
+        path: The input, as the user gave it.
+        offset: Where in it reading stopped, in bytes.
+        reason: What was found there.
+        hint: What the user can do about it, or "".
+    """
+
+    exit_status: ClassVar[int] = 3
+
+    def __init__(self, path: str, offset: int, reason: str, *, hint: str = "") -> None:
+        self.path = path
+        self.offset = offset
+        self.reason = reason
+        super().__init__(f"cannot read {path} at byte {offset}: {reason}", hint=hint)
+
+
+class ToolMissing(OutgateError):
+    """Another program is needed and is not installed.
+
+    Args:
+        tool: The program's name.
+        purpose: What it is needed for, as a verb: "dissect frames".
+        hint: How to install it.
+    """
+
+    def __init__(self, tool: str, purpose: str, *, hint: str = "") -> None:
+        self.tool = tool
+        super().__init__(f"cannot {purpose}: {tool} is not installed", hint=hint)
+
+
+def _one_line(text: str) -> str:
+    bounded = text[:_MESSAGE_MAX_CHARS]
+    return "".join(char if char.isprintable() else "?" for char in bounded)
