@@ -1,8 +1,9 @@
 """Every error raised on purpose, as one tree.
 
     OutgateError
-    ├── UsageError                 2   the command or a setting cannot be followed
-    │   ├── RulesetError           2   rule data cannot be used: file, table, key, what is wrong
+    ├── UsageError                 2   a command cannot be followed
+    │   ├── ConfigError            2   an option or a setting has a value that makes no sense
+    │   │   └── RulesetError       2   rule data cannot be used: file, table, key, what is wrong
     │   └── UnknownRule            2   no rule has the id that was asked for
     ├── CaptureUnreadable          3   an input is not what it claims to be
     └── ToolMissing                2   another program is needed and is not installed
@@ -44,10 +45,14 @@ class OutgateError(Exception):
 
 
 class UsageError(OutgateError):
-    """A command, an option or a setting that cannot be followed."""
+    """A command that cannot be followed."""
 
 
-class RulesetError(UsageError):
+class ConfigError(UsageError):
+    """An option or a setting with a value that makes no sense."""
+
+
+class RulesetError(ConfigError):
     """Rule data that cannot be used.
 
     Args:
