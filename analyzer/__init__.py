@@ -1,1 +1,3 @@
 """Outgate: network egress forensics and flow analysis."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,351 @@
+"""The facts of one capture: its tables, kept as Arrow, and views of them made once.
+
+Times leave here as integers: an Arrow column `ts` of timestamps is the column `ts_ns` of
+nanoseconds since 1970 in every view (`start` and `end` of flows likewise). Nothing is imported or
+converted for a table that nobody asks for, and pandas only for one that has rows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from analyzer.model import CaptureRef, FlowRef
+from analyzer.settings import AnalysisSettings, Network, parse_network
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Row = Mapping[str, Any]
+
+TABLES = (
+    "flows",
+    "dns",
+    "tls",
+    "http",
+    "ssh",
+    "ssh_tokens",
+    "segments",
+    "mining",
+    "labels",
+    "hits",
+    "issues",
+)
+"""The tables the core gives; docs/architecture.md has their columns."""
+
+MAX_NAMES_PER_ADDRESS = 64
+"""Names remembered for one address; shared hosting has thousands, an analyst reads a few."""
+
+MAX_CNAME_STEPS = 16
+TRANSPORTS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
+"""IANA protocol numbers to the words of the finding's schema."""
+
+PORTED = frozenset({"tcp", "udp", "sctp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One row of the flow table; `up` counts what the initiator sent."""
+
+    flow_id: int
+    start_ns: int
+    end_ns: int
+    src_ip: str
+    src_port: int
+    dst_ip: str
+    dst_port: int
+    proto: int
+    community_id: str
+    initiator_by: str
+    up_packets: int
+    down_packets: int
+    up_bytes: int
+    down_bytes: int
+    up_payload: int
+    down_payload: int
+    first_frame: int
+    last_frame: int
+    history: str
+    end_reason: str
+    vlan: int
+    app: str
+    midstream: bool
+    rtt_up_ns: int
+    rtt_down_ns: int
+    up_gap: int
+    down_gap: int
+    up_retrans: int
+    down_retrans: int
+    prefix_up: bytes
+    prefix_down: bytes
+    encrypted: bool
+    segments_dropped: int
+    icmp_type: int
+    icmp_code: int
+
+    @property
+    def transport(self) -> str:
+        """tcp, udp, sctp, icmp or other."""
+        return TRANSPORTS.get(self.proto, "other")
+
+    @property
+    def ref(self) -> FlowRef:
+        """The flow as a finding names it; ports only where the transport has them."""
+        ported = self.transport in PORTED
+        return FlowRef(
+            src_ip=self.src_ip,
+            src_port=self.src_port if ported else None,
+            dst_ip=self.dst_ip,
+            dst_port=self.dst_port if ported else None,
+            transport=self.transport,
+            community_id=self.community_id or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """A name an address went by: from a DNS answer, a TLS SNI or an HTTP Host, and when."""
+
+    name: str
+    source: str
+    ts_ns: int
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """A table sorted by flow, and where each flow's rows are."""
+
+    table: pa.Table
+    spans: Mapping[int, tuple[int, int]]
+
+
+@dataclass(slots=True)
+class Observations:
+    """Tables and counters of one capture.
+
+    Attributes:
+        capture: Which one.
+        stats: The core's counters, as docs/architecture.md lists them.
+        source: Gives a table by name as anything with `__arrow_c_stream__`.
+        settings: Whose inside networks apply.
+    """
+
+    capture: CaptureRef
+    stats: Mapping[str, Any]
+    source: Callable[[str], Any]
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    _arrow: dict[str, pa.Table] = field(default_factory=dict, init=False)
+    _frames: dict[str, pd.DataFrame] = field(default_factory=dict, init=False)
+    _groups: dict[str, _Groups] = field(default_factory=dict, init=False)
+    _flows: dict[int, Flow] = field(default_factory=dict, init=False)
+    _positions: dict[int, int] | None = field(default=None, init=False)
+    _names: dict[str, list[Name]] | None = field(default=None, init=False)
+
+    @property
+    def resolution_ns(self) -> int:
+        """Length of one tick of the capture's clock."""
+        return max(1, int(self.stats.get("resolution_ns", 1)))
+
+    def arrow(self, name: str) -> pa.Table:
+        """The table as Arrow, times as integers named `..._ns`.
+
+        Raises:
+            KeyError: There is no table of that name.
+        """
+        if name not in self._arrow:
+            if name not in TABLES:
+                raise KeyError(f"no table {name!r}; there are {', '.join(TABLES)}")
+            self._arrow[name] = _with_integer_times(self.source(name))
+        return self._arrow[name]
+
+    def count(self, name: str) -> int:
+        """Rows of a table."""
+        return int(self.arrow(name).num_rows)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The table as pandas; each caller gets a shallow copy that is private on write."""
+        if name not in self._frames:
+            self._frames[name] = self.arrow(name).to_pandas()
+        return self._frames[name].copy(deep=False)
+
+    def flow_ids(self, name: str) -> list[int]:
+        """Flows that have rows in an event table, in order of flow id."""
+        return sorted(self._grouped(name).spans)
+
+    def rows(self, name: str, flow_id: int) -> list[dict[str, Any]]:
+        """One flow's rows of an event table as dicts, in the order they were seen."""
+        groups = self._grouped(name)
+        low, high = groups.spans.get(flow_id, (0, 0))
+        return groups.table.slice(low, high - low).to_pylist() if high > low else []
+
+    def first_row(self, name: str, flow_id: int) -> dict[str, Any] | None:
+        """The first of `rows`, without reading the others."""
+        groups = self._grouped(name)
+        span = groups.spans.get(flow_id)
+        return groups.table.slice(span[0], 1).to_pylist()[0] if span else None
+
+    def events(self, name: str, flow_id: int) -> pd.DataFrame:
+        """One flow's rows of an event table as pandas, in the order they were seen."""
+        groups = self._grouped(name)
+        low, high = groups.spans.get(flow_id, (0, 0))
+        return groups.table.slice(low, high - low).to_pandas()
+
+    def all_rows(self, name: str, batch_rows: int = 4096) -> Iterator[dict[str, Any]]:
+        """Every row of a table as a dict, converted a batch at a time."""
+        for batch in self.arrow(name).to_batches(max_chunksize=batch_rows):
+            yield from batch.to_pylist()
+
+    def flow(self, flow_id: int) -> Flow:
+        """The flow of that id.
+
+        Raises:
+            KeyError: The capture has no such flow.
+        """
+        if flow_id not in self._flows:
+            if self._positions is None:
+                ids = self.arrow("flows").column("flow_id").to_pylist()
+                self._positions = {number: place for place, number in enumerate(ids)}
+            row = self.arrow("flows").slice(self._positions[flow_id], 1).to_pylist()[0]
+            self._flows[flow_id] = Flow(**{key: row[key] for key in FLOW_FIELDS})
+        return self._flows[flow_id]
+
+    def all_flows(self) -> Iterator[Flow]:
+        """Every flow in table order; they are not kept, so memory stays with the table."""
+        for row in self.all_rows("flows"):
+            yield Flow(**{key: row[key] for key in FLOW_FIELDS})
+
+    def is_inside(self, address: str) -> bool:
+        """Whether an address lies in the networks that count as inside."""
+        return _is_inside(address, self.settings.inside)
+
+    def names_for(self, address: str, at_ns: int) -> tuple[Name, ...]:
+        """Names the capture shows for an address up to a moment, the latest sighting first.
+
+        Names come from DNS answers (the name asked for, through any CNAMEs) and from the SNI and
+        Host of flows to the address. Each name is given once.
+        """
+        if self._names is None:
+            self._names = self._collect_names()
+        known: dict[str, Name] = {}
+        for name in reversed(self._names.get(address, ())):
+            if name.ts_ns <= at_ns:
+                known.setdefault(name.name, name)
+        return tuple(known.values())
+
+    def names_of(self, flow: Flow) -> tuple[Name, ...]:
+        """Names of a flow's responder: its own SNI and Host first, then those seen before."""
+        own = {name.name: name for name in self._own_names(flow.flow_id)}
+        before = self.names_for(flow.dst_ip, flow.start_ns)
+        return (*own.values(), *(name for name in before if name.name not in own))
+
+    def _own_names(self, flow_id: int) -> Iterator[Name]:
+        for table, column in (("tls", "sni"), ("http", "host")):
+            for row in self.rows(table, flow_id):
+                if row[column] and row["up"]:
+                    yield _name(row, row[column], "sni" if table == "tls" else "host")
+
+    def _collect_names(self) -> dict[str, list[Name]]:
+        names: dict[str, list[Name]] = {}
+        for address, name in (*self._dns_names(), *self._flow_names()):
+            names.setdefault(address, []).append(name)
+        for listed in names.values():
+            listed.sort(key=lambda name: name.ts_ns)
+            del listed[:-MAX_NAMES_PER_ADDRESS]
+        return names
+
+    def _flow_names(self) -> Iterator[tuple[str, Name]]:
+        for table in ("tls", "http"):
+            if self.count(table) == 0:
+                continue
+            for flow_id in self.flow_ids(table):
+                for name in self._own_names(flow_id):
+                    yield self.flow(flow_id).dst_ip, name
+
+    def _dns_names(self) -> Iterator[tuple[str, Name]]:
+        if self.count("dns") == 0:
+            return
+        messages: dict[tuple[int, int], list[Row]] = {}
+        for row in self.all_rows("dns"):
+            if row["kind"] == "answer" and row["rtype"] in ("A", "AAAA", "CNAME"):
+                messages.setdefault((row["flow_id"], row["frame"]), []).append(row)
+        for rows in messages.values():
+            asked = {row["data"]: row["name"] for row in rows if row["rtype"] == "CNAME"}
+            for row in rows:
+                if row["rtype"] != "CNAME":
+                    for name in _alias_chain(row["name"], asked):
+                        yield row["data"], _name(row, name, "dns")
+
+    def _grouped(self, name: str) -> _Groups:
+        if name not in self._groups:
+            table = self.arrow(name)
+            self._groups[name] = _group(table) if table.num_rows else _Groups(table, {})
+        return self._groups[name]
+
+
+FLOW_FIELDS = tuple(item.name for item in fields(Flow))
+
+
+def _with_integer_times(stream: Any) -> pa.Table:
+    import pyarrow as pa
+
+    table = stream if isinstance(stream, pa.Table) else pa.table(stream)
+    columns, names = [], []
+    for column, item in zip(table.columns, table.schema, strict=True):
+        is_time = pa.types.is_timestamp(item.type)
+        columns.append(column.cast(pa.timestamp("ns")).cast(pa.int64()) if is_time else column)
+        names.append(f"{item.name}_ns" if is_time else item.name)
+    return pa.Table.from_arrays(columns, names=names)
+
+
+def _group(table: pa.Table) -> _Groups:
+    import numpy as np
+
+    ids = table.column("flow_id").to_numpy()
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    ends = np.r_[starts[1:], len(ordered)]
+    spans = {
+        int(ordered[low]): (int(low), int(high)) for low, high in zip(starts, ends, strict=True)
+    }
+    is_sorted = bool((order[1:] > order[:-1]).all())
+    return _Groups(table if is_sorted else table.take(order), spans)
+
+
+def _alias_chain(name: str, asked: Mapping[str, str]) -> list[str]:
+    """The canonical name last, the name that was asked for first."""
+    chain = [name]
+    while len(chain) <= MAX_CNAME_STEPS and (alias := asked.get(chain[0])) and alias not in chain:
+        chain.insert(0, alias)
+    return chain
+
+
+def _name(row: Row, name: str, source: str) -> Name:
+    host = name.lower() if source == "dns" else _without_port(name.lower())
+    return Name(name=host.rstrip("."), source=source, ts_ns=row["ts_ns"], frame=row["frame"])
+
+
+def _without_port(host: str) -> str:
+    """A Host header's name: `[2001:db8::1]:80` and `a.example:80` without brackets and port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
+@lru_cache(maxsize=16)
+def _networks(inside: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(parse_network(text) for text in inside)
+
+
+@lru_cache(maxsize=65_536)
+def _is_inside(address: str, inside: tuple[str, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed.version == net.version and parsed in net for net in _networks(inside))
