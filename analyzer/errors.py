@@ -4,9 +4,9 @@
     ├── UsageError                 2   a command cannot be followed
     │   ├── ConfigError            2   an option or a setting has a value that makes no sense
     │   │   └── RulesetError       2   rule data cannot be used: file, table, key, what is wrong
-    │   └── UnknownRule            2   no rule has the id that was asked for
+    │   └── UnknownRuleError       2   no rule has the id that was asked for
     ├── CaptureUnreadable          3   an input is not what it claims to be
-    └── ToolMissing                2   another program is needed and is not installed
+    └── ToolMissingError           2   another program is needed and is not installed
 
 Each carries the exit status of the command line (2 wrong usage or configuration, 3 an input that
 could not be read) and prints as one line that begins with "cannot". A `hint`, where there is one,
@@ -70,7 +70,7 @@ class RulesetError(ConfigError):
         super().__init__(f"cannot use rules in {place}: {problem}", hint=hint)
 
 
-class UnknownRule(UsageError):
+class UnknownRuleError(UsageError):
     """No rule has the id that was asked for.
 
     Args:
@@ -84,7 +84,7 @@ class UnknownRule(UsageError):
         super().__init__(f"cannot find a rule with the id {rule_id}", hint=hint)
 
 
-class CaptureUnreadable(OutgateError):
+class CaptureUnreadable(OutgateError):  # noqa: N818 - it names the state of the file
     """An input that cannot be read as what it claims to be.
 
     Args:
@@ -103,7 +103,7 @@ class CaptureUnreadable(OutgateError):
         super().__init__(f"cannot read {path} at byte {offset}: {reason}", hint=hint)
 
 
-class ToolMissing(OutgateError):
+class ToolMissingError(OutgateError):
     """Another program is needed and is not installed.
 
     Args:
