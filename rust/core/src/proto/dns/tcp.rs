@@ -1,7 +1,7 @@
 //! DNS over TCP: each message behind its length (RFC 1035 section 4.2.2).
 
 use super::parse;
-use crate::proto::{At, Event, Events, Parser, Step};
+use crate::proto::{At, Both, Event, Events, Parser, Step};
 
 /// Bytes of the length in front of each message; the message itself has at most 65,535.
 const PREFIX: usize = 2;
@@ -9,7 +9,7 @@ const PREFIX: usize = 2;
 /// Reads both directions of one TCP connection that carries DNS.
 #[derive(Debug, Default)]
 pub struct TcpDns {
-    sides: [Side; 2],
+    sides: Both<Side>,
     messages: u64,
 }
 
@@ -31,8 +31,7 @@ pub fn probe(bytes: &[u8]) -> bool {
 
 impl TcpDns {
     fn take_messages(&mut self, at: At, bytes: &[u8], out: &mut Events) -> bool {
-        let [up, down] = &mut self.sides;
-        let side = if at.dir.index() == 0 { up } else { down };
+        let side = self.sides.of_mut(at.dir);
         if side.lost {
             return true;
         }
@@ -71,13 +70,11 @@ impl Parser for TcpDns {
 
     fn gap(&mut self, at: At, _missing: u64, _out: &mut Events) -> Step {
         // Without the missing bytes the next length cannot be found.
-        if let Some(side) = self.sides.get_mut(at.dir.index()) {
-            *side = Side {
-                buffer: Vec::new(),
-                lost: true,
-            };
-        }
-        if self.sides.iter().all(|side| side.lost) {
+        *self.sides.of_mut(at.dir) = Side {
+            buffer: Vec::new(),
+            lost: true,
+        };
+        if self.sides.up.lost && self.sides.down.lost {
             Step::Done
         } else {
             Step::More

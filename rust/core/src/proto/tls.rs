@@ -1,5 +1,0 @@
-//! TLS hellos.
-
-/// placeholder
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hello {}
