@@ -9,4 +9,12 @@
 //! Python, asks the clock, prints, or trusts a length from the wire.
 
 pub mod bytes;
+pub mod capture;
+pub mod decode;
+pub mod dir;
+pub mod error;
+pub mod flow;
+pub mod limits;
 pub mod proto;
+pub mod stream;
+pub mod text;

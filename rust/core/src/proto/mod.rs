@@ -11,40 +11,13 @@ pub mod other;
 pub mod session;
 pub mod ssh;
 pub mod stratum;
-pub mod text;
+
 pub mod tls;
 pub mod websocket;
 
+pub use crate::dir::{Both, Dir};
+pub use crate::text;
 pub use session::Session;
-
-/// Which end of the flow spoke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dir {
-    /// From the flow's initiator to its responder.
-    Up,
-    /// From the responder to the initiator.
-    Down,
-}
-
-impl Dir {
-    /// 0 for up, 1 for down: an index into a pair.
-    #[must_use]
-    pub fn index(self) -> usize {
-        match self {
-            Self::Up => 0,
-            Self::Down => 1,
-        }
-    }
-
-    /// The other direction.
-    #[must_use]
-    pub fn flip(self) -> Self {
-        match self {
-            Self::Up => Self::Down,
-            Self::Down => Self::Up,
-        }
-    }
-}
 
 /// Where bytes came from: the frame (from 1, as Wireshark counts), its time, and who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,190 @@
+//! From a path to a stream of capture bytes, decompressed where need be.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::CaptureError;
+
+/// How a file was packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+impl Compression {
+    /// The name in reports; empty for none.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// A capture's bytes, with what is known of the file they come from.
+pub struct Opened {
+    /// The decompressed bytes.
+    pub bytes: Box<dyn Read + Send>,
+    /// How the file was packed.
+    pub compression: Compression,
+    /// The file's size, 0 for standard input.
+    pub size: u64,
+    /// Bytes of the file read so far.
+    pub read: Arc<AtomicU64>,
+    /// The hash of what was read, for standard input; files are hashed apart.
+    pub hash: Option<Arc<std::sync::Mutex<Sha256>>>,
+}
+
+/// Opens `path`; `-` is standard input.
+///
+/// # Errors
+///
+/// What the operating system refused.
+pub fn open(path: &str) -> Result<Opened, CaptureError> {
+    let refused = |e: io::Error| CaptureError::new(0, e.to_string());
+    let read = Arc::new(AtomicU64::new(0));
+    let (source, size, hash): (Box<dyn Read + Send>, u64, _) = if path == "-" {
+        let hash = Arc::new(std::sync::Mutex::new(Sha256::new()));
+        let input = Hashed { inner: io::stdin(), hash: Arc::clone(&hash) };
+        (Box::new(input), 0, Some(hash))
+    } else {
+        let file = File::open(path).map_err(refused)?;
+        let about = file.metadata().map_err(refused)?;
+        if about.is_dir() {
+            return Err(CaptureError::new(0, "is a folder"));
+        }
+        (Box::new(file), about.len(), None)
+    };
+    let counted = Counted { inner: source, read: Arc::clone(&read) };
+    let mut input = BufReader::with_capacity(256 << 10, counted);
+    let compression = sniff(input.fill_buf().map_err(refused)?);
+    let bytes: Box<dyn Read + Send> = match compression {
+        Compression::None => Box::new(input),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Compression::Zstd => Box::new(ZstdFrames::new(input)),
+    };
+    Ok(Opened { bytes, compression, size, read, hash })
+}
+
+fn sniff(start: &[u8]) -> Compression {
+    match start {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        _ => Compression::None,
+    }
+}
+
+/// The SHA-256 of a file as it is stored, in hex.
+///
+/// # Errors
+///
+/// What the operating system refused.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let n = match file.read(&mut block) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        hash.update(block.get(..n).unwrap_or_default());
+    }
+}
+
+/// Bytes as lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        self.read.fetch_add(u64::try_from(n).unwrap_or(0), Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+struct Hashed<R> {
+    inner: R,
+    hash: Arc<std::sync::Mutex<Sha256>>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        if let (Ok(mut hash), Some(bytes)) = (self.hash.lock(), into.get(..n)) {
+            hash.update(bytes);
+        }
+        Ok(n)
+    }
+}
+
+/// Zstandard frames one after another, as `zstd` and `cat a.zst b.zst` write them.
+struct ZstdFrames<R: BufRead> {
+    state: ZstdState<R>,
+}
+
+enum ZstdState<R: BufRead> {
+    Between(R),
+    Inside(Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Over,
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    fn new(input: R) -> Self {
+        Self { state: ZstdState::Between(input) }
+    }
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(&mut self.state, ZstdState::Over) {
+                ZstdState::Over => return Ok(0),
+                ZstdState::Between(mut input) => {
+                    if input.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let frame = StreamingDecoder::new(input)
+                        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+                    self.state = ZstdState::Inside(Box::new(frame));
+                }
+                ZstdState::Inside(mut frame) => {
+                    let n = frame.read(into)?;
+                    if n > 0 {
+                        self.state = ZstdState::Inside(frame);
+                        return Ok(n);
+                    }
+                    self.state = ZstdState::Between(frame.into_inner());
+                }
+            }
+        }
+    }
+}

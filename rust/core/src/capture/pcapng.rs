@@ -1,0 +1,352 @@
+//! The block format (draft-ietf-opsawg-pcapng): sections, interfaces, times of any resolution.
+
+use super::{Context, Interface, Located};
+use crate::bytes::Reader;
+use crate::limits::Limits;
+use crate::text::clip;
+
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const STATISTICS: u32 = 5;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Type, length, and the length again at the end.
+const BLOCK_MIN: usize = 12;
+/// Interfaces kept of one file; hostile files may list any number.
+const INTERFACES_MAX: usize = 4096;
+/// Options read of one block.
+const OPTIONS_MAX: usize = 64;
+const NAME_BYTES: usize = 128;
+
+/// True when `start` is a section header block.
+pub fn is_pcapng(start: &[u8]) -> bool {
+    let magic = start.get(8..12);
+    start.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a])
+        && (magic == Some(&[0x1a, 0x2b, 0x3c, 0x4d]) || magic == Some(&[0x4d, 0x3c, 0x2b, 0x1a]))
+}
+
+/// How an interface counts time.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    /// Units in a second.
+    per_second: u64,
+    offset_s: i64,
+}
+
+impl Clock {
+    fn nanoseconds(self, units: u64) -> i64 {
+        let whole = units / self.per_second;
+        let rest = u128::from(units % self.per_second) * 1_000_000_000;
+        let nanos = i64::try_from(rest / u128::from(self.per_second)).unwrap_or(0);
+        i64::try_from(whole)
+            .unwrap_or(i64::MAX)
+            .saturating_add(self.offset_s)
+            .saturating_mul(1_000_000_000)
+            .saturating_add(nanos)
+    }
+}
+
+/// The state of one pcapng file.
+pub struct Pcapng {
+    big_endian: bool,
+    block_max: usize,
+    /// Where the current section's interfaces begin in the file's list.
+    section: usize,
+    clocks: Vec<Clock>,
+}
+
+/// A cursor that knows the section's byte order.
+struct Fields<'a> {
+    bytes: Reader<'a>,
+    big_endian: bool,
+}
+
+impl Fields<'_> {
+    fn u16(&mut self) -> Option<u16> {
+        if self.big_endian { self.bytes.u16() } else { self.bytes.u16_le() }.ok()
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        if self.big_endian { self.bytes.u32() } else { self.bytes.u32_le() }.ok()
+    }
+}
+
+impl Pcapng {
+    /// A reader for a file that starts with a section header.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            big_endian: false,
+            block_max: limits.block_bytes,
+            section: 0,
+            clocks: Vec::new(),
+        }
+    }
+
+    fn fields<'a>(&self, bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes: Reader::new(bytes), big_endian: self.big_endian }
+    }
+
+    /// Finds the next packet, taking in the blocks before it.
+    #[inline]
+    pub fn next(&mut self, at: &mut Context) -> Option<Located> {
+        loop {
+            let (kind, total) = self.block(at)?;
+            let offset = at.buffer.offset();
+            let body = at.buffer.ready().get(8..total.saturating_sub(4)).unwrap_or_default();
+            let found = match kind {
+                ENHANCED_PACKET => self.enhanced(body),
+                SIMPLE_PACKET => self.simple(body, at.interfaces),
+                PACKET => self.obsolete(body),
+                _ => {
+                    self.other_block(kind, total, at);
+                    at.buffer.consume(total);
+                    continue;
+                }
+            };
+            let Some(mut found) = found else {
+                at.issue("bad_block", format!("packet block of {total} bytes does not add up"));
+                at.buffer.consume(total);
+                continue;
+            };
+            self.note_comment(kind, total, found.len, at);
+            found.back += 4;
+            found.offset = offset;
+            at.buffer.consume(total);
+            return Some(found);
+        }
+    }
+
+    /// Makes the next block ready and returns its type and length.
+    fn block(&mut self, at: &mut Context) -> Option<(u32, usize)> {
+        loop {
+            if !at.buffer.fill(BLOCK_MIN) {
+                at.end_inside_record(BLOCK_MIN);
+                return None;
+            }
+            let mut head = self.fields(at.buffer.ready());
+            let kind = head.u32()?;
+            if kind == SECTION {
+                self.big_endian =
+                    at.buffer.ready().get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
+                head = self.fields(at.buffer.ready());
+                head.u32()?;
+            }
+            let total = usize::try_from(head.u32()?).unwrap_or(usize::MAX);
+            if total < BLOCK_MIN || total > self.block_max {
+                at.issue("bad_block", format!("claims {total} bytes, limit {}", self.block_max));
+                if !self.resync(at) {
+                    return None;
+                }
+                continue;
+            }
+            // Some writers forget to pad the last block; the length still tells where it ends.
+            let padded = total.next_multiple_of(4);
+            if !at.buffer.fill(total) {
+                at.end_inside_record(total);
+                return None;
+            }
+            let total = if at.buffer.fill(padded) { padded } else { total };
+            if !self.closes(at.buffer.ready(), total) {
+                at.issue("bad_block", format!("the {total} bytes long block ends with another length"));
+                if !self.resync(at) {
+                    return None;
+                }
+                continue;
+            }
+            return Some((kind, total));
+        }
+    }
+
+    fn closes(&self, ready: &[u8], total: usize) -> bool {
+        let tail = ready.get(total.saturating_sub(4)..total).unwrap_or_default();
+        let closing = self.fields(tail).u32().and_then(|n| usize::try_from(n).ok());
+        closing.is_some_and(|n| n.next_multiple_of(4) == total || n == total)
+    }
+
+    /// Moves to the next place where a block of a known type closes with its own length.
+    fn resync(&mut self, at: &mut Context) -> bool {
+        let from = at.buffer.offset();
+        at.buffer.consume(4);
+        while at.buffer.fill(BLOCK_MIN) {
+            at.buffer.fill(1 << 20);
+            let ready = at.buffer.ready();
+            let last = ready.len().saturating_sub(BLOCK_MIN);
+            let hit = (0..=last).step_by(4).find(|&skip| self.starts_block(ready, skip));
+            if let Some(skip) = hit {
+                at.buffer.consume(skip);
+                let skipped = at.buffer.offset() - from;
+                at.issue("resynchronised", format!("skipped {skipped} bytes from byte {from}"));
+                return true;
+            }
+            at.buffer.consume((last / 4 + 1) * 4);
+        }
+        at.buffer.consume(usize::MAX);
+        at.issue("lost", format!("no further block found after byte {from}"));
+        *at.truncated_tail = true;
+        false
+    }
+
+    fn starts_block(&self, ready: &[u8], skip: usize) -> bool {
+        let Some(rest) = ready.get(skip..) else { return false };
+        if is_pcapng(rest) {
+            return true;
+        }
+        let mut head = self.fields(rest);
+        let known = matches!(
+            head.u32(),
+            Some(INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET)
+        );
+        let total = head.u32().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        known && total >= BLOCK_MIN && total % 4 == 0 && self.closes(rest, total)
+    }
+
+    fn other_block(&mut self, kind: u32, total: usize, at: &mut Context) {
+        let body = at.buffer.ready().get(8..total.saturating_sub(4)).unwrap_or_default().to_vec();
+        match kind {
+            SECTION => {
+                self.section = at.interfaces.len();
+                self.clocks.clear();
+                // Byte-order magic, version, section length.
+                let (_, comments) = self.options(body.get(16..).unwrap_or_default());
+                *at.comments += comments;
+            }
+            INTERFACE => self.interface(&body, at),
+            STATISTICS => self.statistics(&body, at.interfaces),
+            _ => {}
+        }
+    }
+
+    fn interface(&mut self, body: &[u8], at: &mut Context) {
+        let mut fields = self.fields(body);
+        let (Some(link_number), Some(_), Some(snaplen)) =
+            (fields.u16(), fields.u16(), fields.u32())
+        else {
+            at.issue("bad_block", "interface description is cut".to_owned());
+            return;
+        };
+        if at.interfaces.len() >= INTERFACES_MAX {
+            at.issue("too_many_interfaces", format!("limit {INTERFACES_MAX}"));
+            return;
+        }
+        let mut made = Interface { link_number, snaplen, ..Interface::default() };
+        let mut clock = Clock { per_second: 1_000_000, offset_s: 0 };
+        let (options, comments) = self.options(body.get(8..).unwrap_or_default());
+        *at.comments += comments;
+        for (code, value) in options {
+            match (code, value) {
+                (2, text) => made.name = clip(text, NAME_BYTES),
+                (3, text) => made.description = clip(text, NAME_BYTES),
+                (9, [resolution, ..]) => match per_second(*resolution) {
+                    Some(units) => clock.per_second = units,
+                    None => at.issue("bad_resolution", format!("if_tsresol {resolution:#04x}")),
+                },
+                (14, seconds) => clock.offset_s = self.seconds(seconds),
+                _ => {}
+            }
+        }
+        let step = i64::try_from(1_000_000_000 / clock.per_second).unwrap_or(1).max(1);
+        *at.resolution_ns = (*at.resolution_ns).max(step);
+        self.clocks.push(clock);
+        at.interfaces.push(made);
+    }
+
+    fn seconds(&self, value: &[u8]) -> i64 {
+        let Some(raw) = value.first_chunk::<8>() else { return 0 };
+        if self.big_endian { i64::from_be_bytes(*raw) } else { i64::from_le_bytes(*raw) }
+    }
+
+    fn statistics(&self, body: &[u8], interfaces: &mut [Interface]) {
+        let Some(index) = self.fields(body).u32().and_then(|n| usize::try_from(n).ok()) else {
+            return;
+        };
+        let (options, _) = self.options(body.get(12..).unwrap_or_default());
+        for (code, value) in options {
+            // isb_ifdrop
+            if code == 5
+                && let Some(interface) = interfaces.get_mut(self.section.saturating_add(index))
+            {
+                interface.dropped = u64::try_from(self.seconds(value)).unwrap_or(0);
+            }
+        }
+    }
+
+    /// The options of a block, and how many of them are comments.
+    fn options<'a>(&self, bytes: &'a [u8]) -> (Vec<(u16, &'a [u8])>, u64) {
+        let mut found = Vec::new();
+        let mut comments = 0;
+        let mut fields = self.fields(bytes);
+        while found.len() < OPTIONS_MAX {
+            let (Some(code), Some(len)) = (fields.u16(), fields.u16()) else { break };
+            if code == 0 {
+                break;
+            }
+            let Ok(value) = fields.bytes.take(usize::from(len)) else { break };
+            let _ = fields.bytes.take(usize::from(len).next_multiple_of(4) - usize::from(len));
+            comments += u64::from(code == 1);
+            found.push((code, value));
+        }
+        (found, comments)
+    }
+
+    fn note_comment(&self, kind: u32, total: usize, data: usize, at: &mut Context) {
+        let options_at = 28 + data.next_multiple_of(4);
+        if kind != ENHANCED_PACKET || total <= options_at + 8 {
+            return;
+        }
+        let end = total.saturating_sub(4);
+        let bytes = at.buffer.ready().get(options_at..end).unwrap_or_default();
+        *at.comments += self.options(bytes).1;
+    }
+
+    #[inline]
+    fn enhanced(&self, body: &[u8]) -> Option<Located> {
+        let mut fields = self.fields(body);
+        let interface = usize::try_from(fields.u32()?).ok()?;
+        let (high, low) = (fields.u32()?, fields.u32()?);
+        let (captured, orig_len) = (fields.u32()?, fields.u32()?);
+        self.located(interface, (high, low), captured, orig_len, body.len() - fields.bytes.offset())
+    }
+
+    fn obsolete(&self, body: &[u8]) -> Option<Located> {
+        let mut fields = self.fields(body);
+        let interface = usize::from(fields.u16()?);
+        fields.u16()?;
+        let (high, low) = (fields.u32()?, fields.u32()?);
+        let (captured, orig_len) = (fields.u32()?, fields.u32()?);
+        self.located(interface, (high, low), captured, orig_len, body.len() - fields.bytes.offset())
+    }
+
+    #[inline]
+    fn located(
+        &self,
+        interface: usize,
+        (high, low): (u32, u32),
+        captured: u32,
+        orig_len: u32,
+        room: usize,
+    ) -> Option<Located> {
+        let clock = self.clocks.get(interface)?;
+        let len = usize::try_from(captured).ok().filter(|&n| n <= room)?;
+        let units = (u64::from(high) << 32) | u64::from(low);
+        let ts = clock.nanoseconds(units);
+        let interface = self.section + interface;
+        Some(Located { back: room, len, ts, orig_len, interface, offset: 0 })
+    }
+
+    fn simple(&self, body: &[u8], interfaces: &[Interface]) -> Option<Located> {
+        let orig_len = self.fields(body).u32()?;
+        let room = body.len().checked_sub(4)?;
+        let snaplen = interfaces.get(self.section)?.snaplen;
+        let kept = if snaplen == 0 { orig_len } else { orig_len.min(snaplen) };
+        let len = usize::try_from(kept).ok()?.min(room);
+        Some(Located { back: room, len, ts: 0, orig_len, interface: self.section, offset: 0 })
+    }
+}
+
+/// Units in a second for an `if_tsresol` value; `None` if that does not fit 64 bits.
+fn per_second(resolution: u8) -> Option<u64> {
+    let exponent = u32::from(resolution & 0x7f);
+    if resolution & 0x80 == 0 { 10u64.checked_pow(exponent) } else { 2u64.checked_pow(exponent) }
+}

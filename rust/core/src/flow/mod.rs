@@ -1,0 +1,13 @@
+//! Packets to bidirectional flows.
+
+mod community;
+mod key;
+mod list;
+mod record;
+mod table;
+mod tcp;
+
+pub use self::community::community_id;
+pub use self::key::Key;
+pub use self::record::{EndReason, InitiatorBy, PREFIX_BYTES, Record};
+pub use self::table::{Flow, Table, Touch};

@@ -1,8 +1,0 @@
-//! SSH in clear.
-
-/// placeholder
-#[derive(Debug, Clone, PartialEq)]
-pub struct Summary {}
-/// placeholder
-#[derive(Debug, Clone, PartialEq)]
-pub struct Token {}
