@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from analyzer import __version__
-from analyzer.detectors.base import Context, Detector
 from analyzer.model import Coverage, CoverageStatus, Finding, Report
-from analyzer.observations import Observations
 from analyzer.quality import capture_quality, count_flows, funnel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analyzer.detectors.base import Context, Detector
+    from analyzer.observations import Observations
 
 MAX_FINDINGS_PER_DETECTOR = 10_000
 """A capture made to raise findings must not fill memory; reaching this is said in the coverage."""

@@ -8,6 +8,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer.errors import CaptureUnreadable
@@ -64,7 +65,7 @@ def expand_paths(paths: Iterable[str]) -> Inputs:
     ignored: list[str] = []
     empty: list[str] = []
     for path in paths:
-        if path == STDIN or not os.path.isdir(path):
+        if path == STDIN or not Path(path).is_dir():
             captures.append(path)
             continue
         files = _files_below(path)
@@ -80,9 +81,9 @@ def expand_paths(paths: Iterable[str]) -> Inputs:
 def looks_like_capture(path: str) -> bool:
     """Whether a regular file begins like a capture, looking inside gzip and zstd."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             return False
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             magic = file.read(MAGIC_BYTES)
         if magic.startswith(GZIP_MAGIC):
             with gzip.open(path) as inner:
@@ -105,12 +106,14 @@ def load(
 
     Args:
         paths: `-` is standard input.
+        settings: Limits and inside networks.
+        ruleset: Whose payload patterns are looked for.
         progress: Called with bytes done and bytes in all (0 if unknown).
 
     Raises:
         CaptureUnreadable: The input is no capture, or the system would not give it.
     """
-    from analyzer import _core
+    from analyzer import _core  # noqa: PLC0415 - expanding paths does without it
 
     for path in paths:
         _check_readable(path)
@@ -147,26 +150,29 @@ def _check_readable(path: str) -> None:
     if path == STDIN:
         return
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
             raise CaptureUnreadable(path, 0, "is a folder", hint="give the files in it")
-        with open(path, "rb"):
+        with Path(path).open("rb"):
             pass
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise CaptureUnreadable(path, 0, reason, hint="check the path and who may read it") from error
+        raise CaptureUnreadable(
+            path, 0, reason, hint="check the path and who may read it"
+        ) from error
 
 
 def _files_below(folder: str) -> list[str]:
     found: list[str] = []
     for parent, folders, files in os.walk(folder):
         folders.sort()
-        found.extend(os.path.join(parent, name) for name in files)
+        # Path would rewrite the folder as it was given, which is part of the name.
+        found.extend(os.path.join(parent, name) for name in files)  # noqa: PTH118
     return sorted(found)
 
 
 def _zstd_start(path: str) -> bytes:
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - only for zstd
 
     with pa.OSFile(path) as file, pa.CompressedInputStream(file, "zstd") as inner:
         return bytes(inner.read(MAGIC_BYTES))

@@ -7,13 +7,17 @@ contract `outgate/finding/1`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NS_PER_SECOND = 1_000_000_000
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 MAX_EVIDENCE_FRAMES = 64
 """Frame numbers kept for one reason; the finding's schema names the same bound."""
 
@@ -384,7 +388,7 @@ def rfc3339(time_ns: int, resolution_ns: int = 1) -> str:
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
-        moment, rest_ns = (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC), 0
+        moment, rest_ns = (LATEST if seconds > 0 else EARLIEST), 0
     digits = fraction_digits(resolution_ns)
     text = f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}"
     return f"{text}.{rest_ns:09d}"[: len(text) + 1 + digits] + "Z" if digits else f"{text}Z"

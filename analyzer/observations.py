@@ -171,7 +171,8 @@ class Observations:
         """The table as pandas; each caller gets a shallow copy that is private on write."""
         if name not in self._frames:
             self._frames[name] = self.arrow(name).to_pandas()
-        return self._frames[name].copy(deep=False)
+        frame: pd.DataFrame = self._frames[name].copy(deep=False)
+        return frame
 
     def flow_ids(self, name: str) -> list[int]:
         """Flows that have rows in an event table, in order of flow id."""
@@ -193,7 +194,8 @@ class Observations:
         """One flow's rows of an event table as pandas, in the order they were seen."""
         groups = self._grouped(name)
         low, high = groups.spans.get(flow_id, (0, 0))
-        return groups.table.slice(low, high - low).to_pandas()
+        frame: pd.DataFrame = groups.table.slice(low, high - low).to_pandas()
+        return frame
 
     def all_rows(self, name: str, batch_rows: int = 4096) -> Iterator[dict[str, Any]]:
         """Every row of a table as a dict, converted a batch at a time."""
@@ -269,7 +271,7 @@ class Observations:
     def _dns_names(self) -> Iterator[tuple[str, Name]]:
         if self.count("dns") == 0:
             return
-        messages: dict[tuple[int, int], list[Row]] = {}
+        messages: dict[tuple[int, int], list[dict[str, Any]]] = {}
         for row in self.all_rows("dns"):
             if row["kind"] == "answer" and row["rtype"] in ("A", "AAAA", "CNAME"):
                 messages.setdefault((row["flow_id"], row["frame"]), []).append(row)
@@ -290,8 +292,8 @@ class Observations:
 FLOW_FIELDS = tuple(item.name for item in fields(Flow))
 
 
-def _with_integer_times(stream: Any) -> pa.Table:
-    import pyarrow as pa
+def _with_integer_times(stream: object) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     table = stream if isinstance(stream, pa.Table) else pa.table(stream)
     columns, names = [], []
@@ -303,7 +305,7 @@ def _with_integer_times(stream: Any) -> pa.Table:
 
 
 def _group(table: pa.Table) -> _Groups:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - slow to import
 
     ids = table.column("flow_id").to_numpy()
     order = np.argsort(ids, kind="stable")

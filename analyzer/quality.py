@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzer.model import Quality, Stage
-from analyzer.observations import Observations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from analyzer.observations import Observations
 
 POOR_SHARE = 0.2
 """From this share of frames cut or damaged on, a capture is poor: a fifth of its content is out
@@ -33,7 +36,7 @@ def count_flows(observations: Observations) -> FlowCounts:
     if flows.num_rows == 0:
         return FlowCounts()
 
-    def column(name: str) -> Any:
+    def column(name: str) -> Any:  # noqa: ANN401 - an array of any type
         return flows.column(name).to_numpy()
 
     up, down = column("up_packets"), column("down_packets")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from analyzer.errors import UsageError
+from analyzer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PRIVATE_NETWORKS = (
     "10.0.0.0/8",
@@ -41,7 +44,7 @@ class AnalysisSettings:
         """Settings from command-line text; no network given means the private ranges.
 
         Raises:
-            UsageError: A text is no network in CIDR notation.
+            ConfigError: A text is no network in CIDR notation.
         """
         networks = tuple(str(parse_network(text)) for text in inside)
         return cls(inside=networks or PRIVATE_NETWORKS)
@@ -51,12 +54,12 @@ def parse_network(text: str) -> Network:
     """A network from CIDR text; host bits may be set, a bare address is a network of one.
 
     Raises:
-        UsageError: The text is neither.
+        ConfigError: The text is neither.
     """
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(
+        raise ConfigError(
             f"cannot read {text!r} as a network: {error}",
             hint="write it as address and prefix length, as in 10.20.0.0/16 or 2001:db8::/32",
         ) from error

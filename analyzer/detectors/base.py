@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -83,9 +84,18 @@ def make_finding(
     """A finding on one or more flows, the first of them its subject.
 
     Args:
-        first_ns, last_ns: When it was seen; the span of the flows if not given.
+        meta: The detector's own.
+        observations: What it judged.
+        case: The reasons; they give the confidence.
+        flows: What the finding is about.
+        title: One line an analyst can read aloud.
+        severity: How bad it is if it is true.
         attributes: What was extracted; empty values (None, "", [], {}) are left out.
+        not_visible: What the capture cannot show, as clauses.
+        next_steps: What an analyst could do, as clauses.
         category: Where it differs from the detector's own.
+        first_ns: When it was first seen; the start of the flows if not given.
+        last_ns: When it was last seen; the end of the flows if not given.
 
     Raises:
         ValueError: There is no flow.
@@ -134,20 +144,20 @@ def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value not in (None, "", [], {})}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(_plain(item) for item in value)
+        return sorted((_plain(item) for item in value), key=str)
     if value is None or isinstance(value, (str, bool, int, float)):
         return _finite(value)
     item = getattr(value, "item", None)
     return _finite(item()) if callable(item) else str(value)
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, str) else value

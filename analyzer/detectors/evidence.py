@@ -9,10 +9,13 @@ can add them up and arrive at the same number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from analyzer.model import MAX_EVIDENCE_FRAMES, Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 WEIGHT_DECIMALS = 2
 CONFIDENCE_DECIMALS = 6

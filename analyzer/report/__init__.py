@@ -21,10 +21,10 @@ def writer_for(name: str, stream: TextIO, options: TextOptions) -> ReportWriter:
         KeyError: There is no such format.
     """
     if name == "table":
-        from analyzer.report.text import TextWriter
+        from analyzer.report.text import TextWriter  # noqa: PLC0415 - machine formats do without rich
 
         return TextWriter(stream, options)
-    from analyzer.report import machine
+    from analyzer.report import machine  # noqa: PLC0415 - the table does without it
 
     writers: dict[str, Callable[[TextIO], ReportWriter]] = {
         "json": machine.JsonWriter,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from analyzer.model import Report
+if TYPE_CHECKING:
+    from analyzer.model import Report
 
 DEFAULT_SHOWN_FINDINGS = 20
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from analyzer.escape import csv_cell
-from analyzer.model import Finding, Report
+
+if TYPE_CHECKING:
+    from analyzer.model import Finding, Report
 
 REPORT_SCHEMA = "outgate/report/1"
 
@@ -36,7 +38,7 @@ CSV_COLUMNS = (
 )
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """One line of ASCII JSON; text from the wire is escaped as JSON escapes it."""
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.padding import Padding
@@ -24,8 +23,12 @@ from analyzer.model import (
     rfc3339,
 )
 from analyzer.quality import plural
-from analyzer.report.base import TextOptions
 from analyzer.report.verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analyzer.report.base import TextOptions
 
 SEVERITY_STYLES = {
     Severity.CRITICAL: "bold white on red",
@@ -131,7 +134,9 @@ def finding_block(finding: Finding) -> Table:
     grid.add_column(ratio=1, overflow="fold")
     style = SEVERITY_STYLES[finding.severity]
     head = Text.assemble(
-        (shown_confidence(finding.confidence), "bold"), f"  {finding.detector}  ", (finding.id, "dim")
+        (shown_confidence(finding.confidence), "bold"),
+        f"  {finding.detector}  ",
+        (finding.id, "dim"),
     )
     grid.add_row(Text(str(finding.severity), style=style), head)
     grid.add_row("", Text(shorten(finding.title), style="bold"))

@@ -1,0 +1,107 @@
+"""A finding's frames as Wireshark decodes them, a few at a time.
+
+The frames are first cut into a small capture of their own, so that tshark (through pyshark) reads
+those and nothing else. Everything it says is text from the wire and is escaped by whoever shows it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analyzer.errors import OutgateError, ToolMissingError
+from analyzer.frames import evidence_frames, pcapng_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analyzer._core import Frame
+    from analyzer.model import Finding
+
+DEFAULT_FRAMES = 8
+MAX_FRAMES = 64
+MAX_LINES_PER_LAYER = 60
+INSTALL_HINT = "install the package `tshark` (Debian, Ubuntu) or `wireshark-cli` (Fedora)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One protocol of one frame: its name and one line for each field."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dissection:
+    """One frame, by its number in the original capture, and its layers from the outside in."""
+
+    number: int
+    layers: tuple[Layer, ...]
+
+
+def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[Dissection]:
+    """Decodes the first `most` frames a finding names.
+
+    Raises:
+        ToolMissingError: tshark or pyshark is not installed.
+        UsageError, CaptureUnreadable: As `evidence_frames`.
+        OutgateError: tshark stopped with an error.
+    """
+    if shutil.which("tshark") is None:
+        raise ToolMissingError("tshark", "dissect frames", hint=INSTALL_HINT)
+    frames = evidence_frames(finding, source, min(most, MAX_FRAMES))
+    return decode(frames)
+
+
+def decode(frames: Sequence[Frame]) -> list[Dissection]:
+    """Decodes frames with tshark; the result has their original numbers.
+
+    Raises:
+        ToolMissingError: pyshark is not installed.
+        OutgateError: tshark stopped with an error.
+    """
+    try:
+        import pyshark  # noqa: PLC0415 - slow to import, and optional
+        from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 - as above
+    except ImportError as error:
+        hint = "install it with `pip install pyshark`"
+        raise ToolMissingError("pyshark", "dissect frames", hint=hint) from error
+    with tempfile.TemporaryDirectory(prefix="outgate-") as folder:
+        path = Path(folder) / "frames.pcapng"
+        path.write_bytes(pcapng_of(frames, {}))
+        capture = pyshark.FileCapture(str(path), keep_packets=False)
+        try:
+            packets = [_layers(packet) for _, packet in zip(frames, capture, strict=False)]
+        except TSharkCrashException as error:
+            raise OutgateError(
+                f"cannot dissect frames: tshark stopped: {error}",
+                hint="`outgate doctor` shows which tshark is in use",
+            ) from error
+        finally:
+            capture.close()
+    return [
+        Dissection(number=frame.number, layers=layers)
+        for frame, layers in zip(frames, packets, strict=False)
+    ]
+
+
+def _layers(packet: Any) -> tuple[Layer, ...]:  # noqa: ANN401 - pyshark has no types
+    return tuple(
+        Layer(name=str(layer.layer_name).upper(), lines=_lines(layer)) for layer in packet.layers
+    )
+
+
+def _lines(layer: Any) -> tuple[str, ...]:  # noqa: ANN401 - as above
+    lines: list[str] = []
+    for container in layer._all_fields.values():  # noqa: SLF001 - the only way to keep the order
+        for field in container.all_fields:
+            shown = field.showname or field.show
+            if shown and not field.hide:
+                lines.append(str(shown))
+            if len(lines) == MAX_LINES_PER_LAYER:
+                return (*lines, "…")
+    return tuple(lines)
