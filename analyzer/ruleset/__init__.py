@@ -24,8 +24,10 @@ from analyzer.ruleset.load import load
 from analyzer.ruleset.review import Notice, explain, lint, run_tests
 from analyzer.ruleset.schema import json_schema, schema_text
 from analyzer.ruleset.sets import HttpFacts, PoolMatch, RelayMatch, RuleSet
+from analyzer.ruleset.spec import DIALECTS
 
 __all__ = [
+    "DIALECTS",
     "Coin",
     "HttpFacts",
     "HttpMark",

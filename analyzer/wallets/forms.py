@@ -167,10 +167,8 @@ def _segwit(prefix: str, lowest: int, highest: int) -> Callable[[str], tuple[Che
 
 
 def _is_witness_size(version: int, size: int) -> bool:
-    """Lengths of BIP 141 and BIP 341; versions without a rule may hold 2 to 40 bytes."""
-    if version == 0:
-        return size in (20, 32)
-    return size == 32 if version == 1 else 2 <= size <= 40
+    """Lengths of BIP 141: 20 or 32 bytes in version 0, 2 to 40 in later ones."""
+    return size in (20, 32) if version == 0 else 2 <= size <= 40
 
 
 def _xelis(address: str) -> tuple[Checksum, str]:
