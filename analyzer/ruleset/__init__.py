@@ -21,7 +21,7 @@ from analyzer.ruleset.kinds import (
     UdpMark,
 )
 from analyzer.ruleset.load import load
-from analyzer.ruleset.review import Notice, explain, lint, run_tests
+from analyzer.ruleset.review import Notice, Rule, explain, lint, run_tests
 from analyzer.ruleset.schema import json_schema, schema_text
 from analyzer.ruleset.sets import HttpFacts, PoolMatch, RelayMatch, RuleSet
 from analyzer.ruleset.spec import DIALECTS
@@ -42,6 +42,7 @@ __all__ = [
     "Relay",
     "RelayMatch",
     "RelayPort",
+    "Rule",
     "RuleSet",
     "SshMark",
     "UdpMark",

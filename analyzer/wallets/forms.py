@@ -33,7 +33,7 @@ class WalletCheck:
         coins: Symbols of the coins that write addresses this way, () if the form is unknown.
         form: Name of the form, such as `cryptonote` or `bech32m`; "" if none fits.
         checksum: `none` where the form has no checksum or no form fits.
-        detail: One phrase for the evidence; holds no text from the wire.
+        detail: One phrase for the evidence; of the login it repeats a coin's symbol at most.
         address: The part of the login that was checked, "" if no form fits.
     """
 
@@ -86,7 +86,7 @@ def _check_address(text: str, dialect: str) -> WalletCheck | None:
         )
         if checksum != "invalid":
             return result
-        failed = failed or result
+        failed = failed or (result if form.coins else None)
     return failed
 
 
@@ -103,17 +103,17 @@ def _unwrap(text: str, dialect: str) -> WalletCheck | None:
     if wrapped is None:
         return None
     coin, inner = wrapped.group(1), wrapped.group(2)
-    found = _check_address(inner, dialect)
-    if found is None:
-        address = _without_worker(inner)
-        detail = f"paid in {coin}, whose addresses are not checked here"
-        return WalletCheck(coins=(coin,), form="unmineable", detail=detail, address=address)
+    address = _without_worker(inner)
+    found = _check_address(inner, dialect) or WalletCheck(form="unmineable", address=address)
     if coin in found.coins:
         return replace(found, coins=(coin,), detail=f"paid in {coin}; {found.detail}")
     if coin in _CHECKED_COINS:
         detail = f"paid in {coin}, but not an address of it"
         return replace(found, coins=(coin,), checksum="invalid", detail=detail)
-    return replace(found, coins=(coin,), checksum="none", detail=f"paid in {coin}")
+    if found.coins:
+        detail = f"paid in {coin}, whose addresses are not checked here"
+        return replace(found, coins=(coin,), checksum="none", detail=detail)
+    return replace(found, coins=(coin,), detail=f"paid in {coin}; {found.detail}")
 
 
 def _cryptonote(address: str) -> tuple[Checksum, str]:
@@ -146,6 +146,13 @@ def _base58check(*versions: bytes) -> Callable[[str], tuple[Checksum, str]]:
         return "valid", "double SHA-256 checksum holds"
 
     return verify
+
+
+def _other_base58check(address: str) -> tuple[Checksum, str]:
+    body = codecs.base58check_body(address)
+    if body is None or len(body) not in (21, 22):
+        return "invalid", "double SHA-256 checksum is wrong"
+    return "valid", "double SHA-256 checksum holds, a coin or test network not told by its prefix"
 
 
 def _segwit(prefix: str, lowest: int, highest: int) -> Callable[[str], tuple[Checksum, str]]:
@@ -262,7 +269,11 @@ _FORMS = (
     _form("ironfish", ("IRON",), r"[0-9a-f]{64}", _shape_only, dialect="ironfish"),
     _form("tari", ("XTM",), rf"12[{_BASE58}]{{86,90}}", _shape_only),
     _form("cryptonote", (), rf"[{_BASE58}]{{95,110}}", _other_cryptonote),
+    _form("base58check", (), rf"[{_BASE58}]{{26,36}}", _other_base58check),
 )
-"""In the order they are tried; shapes that overlap are told apart by their checksum."""
+"""In the order they are tried; shapes that overlap are told apart by their checksum.
+
+A form without coins counts only if its checksum holds: its shape alone says nothing.
+"""
 
 _CHECKED_COINS = frozenset(coin for form in _FORMS for coin in form.coins)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,81 +14,10 @@ from hypothesis import strategies as st
 from analyzer import ruleset
 from analyzer.errors import RulesetError, UnknownRuleError
 from analyzer.ruleset import HttpFacts
+from tests.builders_rules import COIN, PAYLOAD, POOL, RELAY, folder
 
-COIN = """
-[[coin]]
-id = "RVN"
-name = "Ravencoin"
-dialects = ["kawpow"]
-algorithms = ["kawpow"]
-tag = "K"
-source = "made up"
-
-[[coin]]
-id = "ETC"
-name = "Ethereum Classic"
-dialects = ["eth_proxy"]
-algorithms = ["etchash"]
-tag = "K"
-source = "made up"
-"""
-POOL = """
-[[pool]]
-id = "example"
-operator = "Example"
-coins = ["RVN", "ETC"]
-domains = ["pool.example", "*.mine.example.net", { name = "one.example.org", exact = true }]
-not_mining = ["www.pool.example", { name = "pool.example", exact = true }]
-networks = [{ cidr = "192.0.2.0/24", seen = 2026-01-01 }, { cidr = "2001:db8::7", seen = 2026-01-01 }]
-ports = [{ port = 6060, coins = ["RVN"] }, { port = 1000, through = 1099, coins = ["ETC"] }, { port = 1010 }]
-source = "made up"
-checked_on = 2026-01-01
-confidence = 0.5
-"""
-PAYLOAD = """
-[[payload]]
-id = "payload.hello"
-title = "A greeting"
-text = "HELLO"
-direction = "up"
-at_start = true
-category = "tunnel"
-strength = "clear"
-source = "made up"
-checked_on = 2026-01-01
-tests = [
-  { text = "HELLO you", direction = "up", match = true },
-  { text = "HELLO you", direction = "down", match = false },
-]
-"""
-RELAY = """
-[[relay]]
-id = "example-tunnel"
-title = "Example tunnel"
-kind = "tunnel"
-names = ["agent.example.com", { name = "example.com", strength = "weak" }]
-query_prefixes = ["extun"]
-alpn = ["extun/1"]
-http = [{ path = "/ws", user_agent = "*Agent/7*", upgrade = "websocket", strength = "clear" },
-        { ws_protocol = "extun-v*", strength = "clear" }]
-ssh = [{ side = "server", prefix = "SSH-2.0-extun", strength = "clear" }]
-udp = [{ hex = "01 02", size_bytes = 10, direction = "up", strength = "weak" }]
-payload = ["payload.hello"]
-ports = [{ port = 7000 }, { port = 7001, transport = "udp" }]
-source = "made up"
-checked_on = 2026-01-01
-confidence = 0.5
-"""
-
-
-def folder(path: Path, **files: str) -> Path:
-    """A rule folder: `pools__a="…"` becomes `pools/a.toml`; the four kinds have defaults."""
-    texts = {"coins__c": COIN, "pools__p": POOL, "payload__b": PAYLOAD, "relays__r": RELAY} | files
-    for name, text in texts.items():
-        file = path / (name.replace("__", "/") + ".toml")
-        file.parent.mkdir(exist_ok=True, parents=True)
-        file.write_text(text)
-    return path
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -251,7 +181,7 @@ def test_the_version_changes_with_the_content(tmp_path: Path) -> None:
         (('source = "made up"\n', ""), "pool[0]", "source is missing"),
         (("192.0.2.0/24", "192.0.2.1/24"), "pool[0].networks[0].cidr", "host bits set"),
         (("192.0.2.0/24", "192.0.2"), "pool[0].networks[0].cidr", "no address or network"),
-        (("2026-01-01 }, {", '"2026-01-01" }, {'), "pool[0].networks[0].seen", "not a date"),
+        (("2026-01-01 },", '"2026-01-01" },'), "pool[0].networks[0].seen", "not a date"),
         (("= 6060", "= 66060"), "pool[0].ports[0].port", "out of range"),
         (("= 6060", "= 60.5"), "pool[0].ports[0].port", "not a whole number"),
         (("= 6060", "= true"), "pool[0].ports[0].port", "not a number"),
@@ -315,7 +245,7 @@ def test_a_mistake_in_a_pattern_is_named(
 
 
 def test_a_relay_needs_a_mark_and_known_patterns(tmp_path: Path) -> None:
-    bare = '[[relay]]\nid = "x"\ntitle = "X"\nkind = "vpn"\nsource = "s"\nconfidence = 1\nchecked_on = 2026-01-01\n'
+    bare = RELAY.split("names = ")[0] + RELAY[RELAY.rindex("source = ") :]
     with pytest.raises(RulesetError, match="no mark at all"):
         ruleset.load(folder(tmp_path / "a", relays__r=bare))
 
@@ -353,10 +283,8 @@ def test_any_text_is_rules_or_a_clear_error(
     path = folder(tmp_path_factory.mktemp("rules"))
     (path / "pools" / "p.toml").write_text(text, errors="replace")
 
-    try:
-        ruleset.load(path)
-    except RulesetError as error:
-        assert str(error).isprintable()
+    with contextlib.suppress(RulesetError):
+        assert ruleset.load(path).pools == ()
 
 
 def test_the_nursery_is_off_unless_asked_for(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import signatures
 from analyzer import ruleset
-from analyzer.ruleset import HttpFacts, RuleSet
+from analyzer.ruleset import HttpFacts, Rule, RuleSet
 
 ROOT = Path(signatures.__file__).parent
 LOAD_BUDGET_MS = 30
@@ -226,7 +226,7 @@ def test_every_rule_file_is_named_in_no_second_folder() -> None:
 
 
 def test_every_rule_can_be_explained(rules: RuleSet) -> None:
-    every = [*rules.pools, *rules.relays, *rules.coins, *rules.payloads]
+    every: list[Rule] = [*rules.pools, *rules.relays, *rules.coins, *rules.payloads]
 
     assert all(f"source: {rule.source}" in ruleset.explain(rules, rule.id) for rule in every)
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from analyzer.wallets import MAX_LOGIN_CHARS, check
 from tests import builders_wallets as wallets
 
-PUBLISHED = {
-    # getmonero.org donations
-    "888tNkZrPN6JsEgekjMnABU4TBzc2Dt29EPAvkRxbANsAnjyPbb3iQ1YBRk1UXcdRsiKc9dhwMVgN5S9cQUiyoogDavup3H": "XMR",
-    "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A": "XMR",
+MONERO_DONATIONS = (  # getmonero.org, main address and subaddress
+    "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A",
+    "888tNkZrPN6JsEgekjMnABU4TBzc2Dt29EPAvkRxbANsAnjyPbb3iQ1YBRk1UXcdRsiKc9dhwMVgN5S9cQUiyoogDavup3H",
+)
+PUBLISHED = dict.fromkeys(MONERO_DONATIONS, "XMR") | {
     # the first Bitcoin block
     "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa": "BTC",
     # BIP 173 and BIP 350
@@ -94,10 +95,7 @@ def test_a_built_address_is_valid_for_its_coin_alone(choice: Choice, seed: int) 
     other=st.sampled_from(BASE58 + "0l"),
 )
 def test_one_wrong_character_is_never_valid(
-    choice: tuple,
-    seed: int,
-    place: int,
-    other: str,  # type: ignore[type-arg]
+    choice: Choice, seed: int, place: int, other: str
 ) -> None:
     address = choice[1](seed)
     place %= len(address)
@@ -171,9 +169,15 @@ def test_unmineable_with_an_address_of_another_coin_is_invalid() -> None:
 
 
 def test_unmineable_with_a_coin_that_is_not_checked_keeps_the_coin() -> None:
-    found = check("DOGE:DH5yaieqoZN36fDVciNyRueRGvGLR3mr7L.w1")
+    found = check("DOGE:somebody.w1")
 
     assert (found.coins, found.form, found.checksum) == (("DOGE",), "unmineable", "none")
+
+
+def test_unmineable_without_an_address_of_a_checked_coin_is_invalid() -> None:
+    found = check("XMR:somebody.w1")
+
+    assert (found.coins, found.checksum) == (("XMR",), "invalid")
 
 
 def test_sixty_four_digits_name_a_coin_only_in_their_dialect() -> None:
@@ -195,6 +199,14 @@ def test_another_cryptonote_coin_is_valid_without_a_name() -> None:
     found = check(zephyr_like)
 
     assert (found.coins, found.form, found.checksum) == ((), "cryptonote", "valid")
+
+
+def test_a_base58_checksum_counts_without_a_known_prefix() -> None:
+    dogecoin = wallets.base58check_encode(b"\x1e" + wallets.key_material("doge", 1, 20))
+
+    assert (check(dogecoin).coins, check(dogecoin).checksum) == ((), "valid")
+    assert check("DOGE:" + dogecoin).coins == ("DOGE",)
+    assert check(dogecoin[:-1] + ("a" if dogecoin[-1] != "a" else "b")).form == ""
 
 
 def test_a_kaspa_address_of_another_prefix_is_not_kaspa() -> None:
