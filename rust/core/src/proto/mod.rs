@@ -11,6 +11,7 @@ pub mod other;
 pub mod session;
 pub mod ssh;
 pub mod stratum;
+pub mod stratum_v2;
 
 pub mod tls;
 pub mod websocket;

@@ -2,9 +2,9 @@
 
 mod data;
 mod name;
-mod tcp;
+pub mod tcp;
 
-pub use tcp::{TcpDns, probe as probe_tcp};
+pub use tcp::TcpDns;
 
 use crate::bytes::{Reader, Truncated};
 

@@ -55,6 +55,20 @@ pub fn probe(bytes: &[u8]) -> bool {
         })
 }
 
+/// True if `bytes` begin with the record of an encrypted connection whose hellos went by before the
+/// capture began: application data of a length that records have.
+#[must_use]
+pub fn is_data(bytes: &[u8]) -> bool {
+    /// An encrypted record holds at least an authentication tag.
+    const SHORTEST: u16 = 16;
+    match *bytes {
+        [records::APPLICATION_DATA, 3, 1..=3, high, low, ..] => {
+            high <= records::MAX_LENGTH_HIGH && u16::from_be_bytes([high, low]) > SHORTEST
+        }
+        _ => false,
+    }
+}
+
 /// Reads the two hellos of one connection.
 #[derive(Debug, Default)]
 pub struct TlsParser {

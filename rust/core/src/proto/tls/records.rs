@@ -6,7 +6,7 @@ use super::hello::{self, Parsed};
 pub(super) const HANDSHAKE: u8 = 22;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
-const APPLICATION_DATA: u8 = 23;
+pub(super) const APPLICATION_DATA: u8 = 23;
 const HEARTBEAT: u8 = 24;
 
 const HEADER: usize = 5;

@@ -217,6 +217,12 @@ fn a_capture_that_begins_after_the_hellos_ends_at_once() {
 }
 
 #[test]
+fn encrypted_records_are_known_in_the_middle_of_a_connection() {
+    assert!(is_data(&[23, 3, 3, 0, 40, 1, 2]));
+    assert!(!is_data(&[23, 3, 3, 0, 4]) && !is_data(&[22, 3, 3, 0, 40]) && !is_data(&[23, 3]));
+}
+
+#[test]
 fn bytes_that_are_no_record_are_given_back() {
     assert_eq!(run(&[(Dir::Up, b"SSH-2.0-x\r\n")]).1, Step::NotMine);
 }

@@ -1,5 +1,0 @@
-//! HTTP/1 heads.
-
-/// placeholder
-#[derive(Debug, Clone, PartialEq)]
-pub struct Head {}

@@ -1,1 +1,0 @@
-//! Names for protocols that are recognised but not parsed.
