@@ -1,0 +1,1 @@
+"""How each synthetic sample is made; `pcaps/build.py` runs these recipes."""
