@@ -67,7 +67,7 @@ def ip_packets(entry: dict[str, Any]) -> list[bytes]:
 def internet_sum(data: bytes) -> int:
     """The one's complement sum of RFC 1071: all ones where the checksum is right."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total

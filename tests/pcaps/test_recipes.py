@@ -6,7 +6,7 @@ import gzip
 
 import dpkt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcaps.recipes import ssh, wallets
@@ -44,6 +44,7 @@ def stream(conversation: Talk, side: str) -> bytes:
     return b"".join(parts[seq] for seq in sorted(parts) if parts[seq])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.binary(min_size=1, max_size=4000)), max_size=6))
 def test_both_streams_arrive_whole_and_in_order(writes: list[tuple[bool, bytes]]) -> None:
     conversation = talk()
@@ -129,6 +130,7 @@ def test_ssh_packets_have_the_sizes_openssh_gives_them(
     assert tuple(suite.wire(payload) for payload in payloads) == sizes
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_gzip_reader_can_undo_the_literal_encoder(data: bytes) -> None:
     assert gzip.decompress(gzip_literals(data)) == data
