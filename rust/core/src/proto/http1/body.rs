@@ -76,25 +76,47 @@ pub(super) struct Chunked {
 
 #[derive(Debug)]
 enum Phase {
-    Size {
-        size: u64,
-        digits: bool,
-        extension: bool,
-    },
+    Size(SizeLine),
     Content(u64),
     ContentEnd,
-    Trailer {
-        line_is_empty: bool,
-    },
+    Trailer { line_is_empty: bool },
 }
 
 impl Default for Phase {
     fn default() -> Self {
-        Self::Size {
-            size: 0,
-            digits: false,
-            extension: false,
+        Self::Size(SizeLine::default())
+    }
+}
+
+/// The line in front of a chunk: its size in hex, then extensions that are passed over.
+#[derive(Debug, Default)]
+struct SizeLine {
+    size: u64,
+    has_digits: bool,
+    in_extension: bool,
+}
+
+enum Line {
+    More,
+    Size(u64),
+    Broken,
+}
+
+impl SizeLine {
+    fn take(&mut self, byte: u8) -> Line {
+        match (byte, char::from(byte).to_digit(16)) {
+            (b'\n', _) if self.has_digits => return Line::Size(self.size),
+            (_, Some(digit)) if !self.in_extension => {
+                let Some(shifted) = self.size.checked_mul(16) else {
+                    return Line::Broken;
+                };
+                self.size = shifted | u64::from(digit);
+                self.has_digits = true;
+            }
+            _ if self.has_digits && byte != b'\n' => self.in_extension = true,
+            _ => return Line::Broken,
         }
+        Line::More
     }
 }
 
@@ -131,25 +153,10 @@ impl Chunked {
             return Progress::Broken;
         }
         match &mut self.phase {
-            Phase::Size {
-                size,
-                digits,
-                extension,
-            } => match (byte, char::from(byte).to_digit(16)) {
-                (b'\n', _) if *digits => {
-                    let size = *size;
-                    self.begin_chunk(size);
-                }
-                (b'\n', _) => return Progress::Broken,
-                (_, Some(digit)) if !*extension => {
-                    let Some(shifted) = size.checked_mul(16) else {
-                        return Progress::Broken;
-                    };
-                    *size = shifted | u64::from(digit);
-                    *digits = true;
-                }
-                _ if *digits => *extension = true,
-                _ => return Progress::Broken,
+            Phase::Size(line) => match line.take(byte) {
+                Line::More => {}
+                Line::Size(size) => self.begin_chunk(size),
+                Line::Broken => return Progress::Broken,
             },
             Phase::ContentEnd => match byte {
                 b'\r' => {}
