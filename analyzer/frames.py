@@ -49,6 +49,12 @@ def evidence_frames(finding: Finding, source: str, most: int = MAX_FRAMES) -> li
             f"cannot read frames of {finding.id}: the capture came from standard input",
             hint="keep the capture in a file and name it after the finding",
         )
+    joined = len(finding.capture.paths) if finding.capture else 0
+    if joined > 1:
+        raise UsageError(
+            f"cannot read frames of {finding.id}: it stands on {joined} files joined into one",
+            hint="merge them into one capture (mergecap) and analyse that",
+        )
     expected = finding.capture.sha256 if finding.capture else ""
     if expected and file_sha256(source) != expected:
         raise UsageError(

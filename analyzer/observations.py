@@ -295,7 +295,8 @@ FLOW_FIELDS = tuple(item.name for item in fields(Flow))
 def _with_integer_times(stream: object) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
-    table = stream if isinstance(stream, pa.Table) else pa.table(stream)
+    # pa.table() would do as well, and import pandas, which takes longer than a small capture.
+    table = pa.RecordBatchReader.from_stream(stream).read_all()
     columns, names = [], []
     for column, item in zip(table.columns, table.schema, strict=True):
         is_time = pa.types.is_timestamp(item.type)
@@ -305,18 +306,20 @@ def _with_integer_times(stream: object) -> pa.Table:
 
 
 def _group(table: pa.Table) -> _Groups:
-    import numpy as np  # noqa: PLC0415 - slow to import
+    """Sorts by flow, keeping each flow's rows in order; Arrow alone, since numpy asks for pandas."""
+    from pyarrow import compute  # noqa: PLC0415 - slow to import
 
-    ids = table.column("flow_id").to_numpy()
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    ends = np.r_[starts[1:], len(ordered)]
-    spans = {
-        int(ordered[low]): (int(low), int(high)) for low, high in zip(starts, ends, strict=True)
-    }
-    is_sorted = bool((order[1:] > order[:-1]).all())
-    return _Groups(table if is_sorted else table.take(order), spans)
+    ids = table.column("flow_id")
+    ascending = compute.greater_equal(ids.slice(1), ids.slice(0, len(ids) - 1))
+    if not compute.all(ascending, min_count=0).as_py():
+        table = table.take(compute.sort_indices(ids))
+        ids = table.column("flow_id")
+    spans: dict[int, tuple[int, int]] = {}
+    low = 0
+    for item in compute.value_counts(ids).to_pylist():
+        spans[item["values"]] = (low, low + item["counts"])
+        low += item["counts"]
+    return _Groups(table, spans)
 
 
 def _alias_chain(name: str, asked: Mapping[str, str]) -> list[str]:

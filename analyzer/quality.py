@@ -36,20 +36,31 @@ def count_flows(observations: Observations) -> FlowCounts:
     if flows.num_rows == 0:
         return FlowCounts()
 
-    def column(name: str) -> Any:  # noqa: ANN401 - an array of any type
-        return flows.column(name).to_numpy()
+    from pyarrow import compute  # noqa: PLC0415 - slow to import
 
-    up, down = column("up_packets"), column("down_packets")
-    carries = (column("up_payload") + column("down_payload")) > 0
-    known = flows.column("app").to_numpy() != ""
+    def total(name: str) -> int:
+        return int(compute.sum(flows.column(name)).as_py())
+
+    def holding(*conditions: object) -> int:
+        together = conditions[0]
+        for condition in conditions[1:]:
+            together = compute.and_(together, condition)
+        return int(compute.sum(together).as_py())
+
+    def empty(name: str) -> object:
+        return compute.equal(flows.column(name), 0)
+
+    silent = compute.and_(empty("up_payload"), empty("down_payload"))
+    carries = compute.invert(silent)
+    one_sided = compute.or_(empty("up_packets"), empty("down_packets"))
     return FlowCounts(
         total=flows.num_rows,
-        frames=int(up.sum() + down.sum()),
-        with_payload=int(carries.sum()),
-        recognised=int((carries & known).sum()),
-        encrypted=int((column("encrypted") & carries).sum()),
-        one_sided=int((carries & ((up == 0) | (down == 0))).sum()),
-        midstream=int(column("midstream").sum()),
+        frames=total("up_packets") + total("down_packets"),
+        with_payload=holding(carries),
+        recognised=holding(carries, compute.not_equal(flows.column("app"), "")),
+        encrypted=holding(carries, flows.column("encrypted")),
+        one_sided=holding(carries, one_sided),
+        midstream=total("midstream"),
     )
 
 
@@ -168,7 +179,7 @@ def _not_judged(stats: Mapping[str, Any], counts: FlowCounts) -> tuple[str, ...]
         lines.append(f"{plural(number(stats, 'not_tcp_udp'), 'frame')} of other IP protocols")
     not_ip = mapping(stats, "not_ip")
     if not_ip:
-        lines.append(f"{plural(sum(not_ip.values()), 'frame')} that is not IP ({_listed(not_ip)})")
+        lines.append(f"{plural(sum(not_ip.values()), 'frame')} without IP ({_listed(not_ip)})")
     return tuple(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TextIO
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -171,10 +172,7 @@ def _print_section(console: Console, heading: str, body: Table | None) -> None:
     if body is None:
         return
     console.print(Text(heading, style="bold"))
-    indented = Table.grid(padding=(0, 0, 0, 2))
-    indented.add_column(ratio=1)
-    indented.add_row(body)
-    console.print(indented)
+    console.print(Padding(body, (0, 0, 0, 2)))
     console.print()
 
 

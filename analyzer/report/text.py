@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.padding import Padding
@@ -43,12 +44,13 @@ STRONGEST_SHOWN = 2
 MAX_FRAMES_SHOWN = 5
 MAX_NOTES_SHOWN = 5
 MAX_COMMANDS_SHOWN = 3
+TRAILING_BLANKS = re.compile(r" +(?=\n)")
 
 
 def console_for(stream: TextIO, options: TextOptions) -> Console:
     """A console that interprets nothing in the text it is given."""
     return Console(
-        file=stream,
+        file=stream if options.colour else cast("TextIO", _Trimmed(stream)),
         width=options.width,
         no_color=not options.colour,
         force_terminal=options.colour,
@@ -58,6 +60,22 @@ def console_for(stream: TextIO, options: TextOptions) -> Console:
         emoji=False,
         legacy_windows=False,
     )
+
+
+class _Trimmed:
+    """Drops the blanks that fill a line up, so that pasted and compared output is clean."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes whole lines without the blanks at their ends."""
+        self._stream.write(TRAILING_BLANKS.sub("", text))
+        return len(text)
+
+    def flush(self) -> None:
+        """As the stream does."""
+        self._stream.flush()
 
 
 class TextWriter:
@@ -201,15 +219,17 @@ def _size(quality: Quality) -> str:
     return f"{plural(quality.frames, 'frame')}, {plural(quality.flows, 'flow')}"
 
 
-def _funnel(report: Report) -> Text:
-    text = Text()
-    for place, stage in enumerate(report.funnel):
-        text.append("\n" if place else "")
-        text.append(f"{stage.count:>9,} {stage.name}".replace(",", " "))
+def _funnel(report: Report) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold")
+    for stage in report.funnel:
+        line = Text(stage.name)
         if stage.dropped:
             left = [f"{shorten(why)} {count}" for why, count in stage.dropped.items()]
-            text.append(f"  (left out: {', '.join(left)})", style="dim")
-    return text
+            line.append(f", left out: {', '.join(left)}", style="dim")
+        grid.add_row(f"{stage.count:,}".replace(",", " "), line)
+    return grid
 
 
 def _listed(lines: Sequence[str]) -> Text:

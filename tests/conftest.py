@@ -1,0 +1,50 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+import analyzer
+from tests.detectors import EveryLogin
+from tests.fake_core import FakeCore
+
+SCHEMA = Path(analyzer.__file__).parent / "report" / "finding.schema.json"
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has its own state folder and a terminal of 100 columns without colour."""
+    monkeypatch.setenv("OUTGATE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    """Runs commands with standard output and standard error apart."""
+    return CliRunner()
+
+
+@pytest.fixture
+def fake_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
+    """A core that says what the test registers, and one detector that reports every login."""
+    core = FakeCore()
+    monkeypatch.setitem(sys.modules, "analyzer._core", core.module())
+    monkeypatch.setattr(analyzer, "_core", core.module(), raising=False)
+    monkeypatch.setattr("analyzer.cli.session.BUILTIN", (EveryLogin(),))
+    yield core
+
+
+@pytest.fixture(scope="session")
+def finding_validator() -> jsonschema.Draft202012Validator:
+    """Checks findings against the contract."""
+    schema: dict[str, Any] = json.loads(SCHEMA.read_text())
+    return jsonschema.Draft202012Validator(schema)
