@@ -3,7 +3,7 @@
 use memchr::memchr3;
 
 use super::tokenizer::{Broken, State, Tokenizer};
-use super::tree::{Span, Text, Tree, Value, is_base64_byte};
+use super::tree::{Span, Text, Tree, Value, is_base64_byte, is_hex};
 
 /// `true`, `false` or `null`, and how many of its letters were seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,29 +51,21 @@ pub(super) struct Scalar {
 
 impl Scalar {
     pub(super) fn begin(&mut self, start: usize, limit: usize) {
-        *self = Self {
-            start,
-            limit,
-            rest_is_hex: true,
-            rest_is_base64: true,
-            ..Self::default()
-        };
+        *self = Self { start, limit, rest_is_hex: true, rest_is_base64: true, ..Self::default() };
     }
 
     /// Keeps what fits; classifies what does not.
     pub(super) fn push(&mut self, tree: &mut Tree, bytes: &[u8]) {
         let fits = tree.push_text(bytes, self.limit.saturating_sub(self.kept));
         self.kept += fits;
-        self.total = self
-            .total
-            .saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.total = self.total.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         let rest = bytes.get(fits..).unwrap_or_default();
         if rest.is_empty() {
             return;
         }
         // A string that once lost bytes keeps none of the later ones: what is kept is a prefix.
         self.limit = self.kept;
-        self.rest_is_hex = self.rest_is_hex && rest.iter().all(u8::is_ascii_hexdigit);
+        self.rest_is_hex = self.rest_is_hex && is_hex(rest);
         self.rest_is_base64 = self.rest_is_base64 && rest.iter().all(is_base64_byte);
     }
 
@@ -84,10 +76,7 @@ impl Scalar {
 
     fn span(&self) -> Span {
         let start = u16::try_from(self.start).unwrap_or(u16::MAX);
-        Span {
-            start,
-            len: u16::try_from(self.kept).unwrap_or_default(),
-        }
+        Span { start, len: u16::try_from(self.kept).unwrap_or_default() }
     }
 
     fn text(&self) -> Value {
@@ -124,6 +113,19 @@ impl Scalar {
     }
 }
 
+/// Bytes before the next quote, backslash or line end. Most strings are short: look at their first
+/// bytes one by one before the vector search is worth its start.
+fn run_length(bytes: &[u8]) -> usize {
+    const SHORT_BYTES: usize = 16;
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | b'\n');
+    let head = bytes.get(..SHORT_BYTES).unwrap_or(bytes);
+    if let Some(at) = head.iter().position(ends) {
+        return at;
+    }
+    let tail = bytes.get(head.len()..).unwrap_or_default();
+    head.len() + memchr3(b'"', b'\\', b'\n', tail).unwrap_or(tail.len())
+}
+
 impl Tokenizer {
     /// Takes bytes inside a string; gives how many.
     pub(super) fn in_text(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
@@ -132,19 +134,20 @@ impl Tokenizer {
             Escape::Begun => return self.escaped(bytes),
             Escape::Unicode { left, code } => return self.unicode(bytes, left, code),
         }
-        let end = memchr3(b'"', b'\\', b'\n', bytes);
-        let run = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-        if !run.is_empty() {
+        let end = run_length(bytes);
+        if end > 0 {
             self.scalar.flush_high(&mut self.tree);
-            self.scalar.push(&mut self.tree, run);
-            return Ok(run.len());
+            self.scalar.push(&mut self.tree, bytes.get(..end).unwrap_or_default());
         }
-        match bytes.first() {
-            Some(b'\\') => self.scalar.escape = Escape::Begun,
+        match bytes.get(end) {
+            None => return Ok(end),
             Some(b'"') => self.end_text(),
-            _ => return Err(Broken),
+            Some(b'\\') => self.scalar.escape = Escape::Begun,
+            // The line end stays, so that the hunt for the next line finds it.
+            Some(_) if end > 0 => return Ok(end),
+            Some(_) => return Err(Broken),
         }
-        Ok(1)
+        Ok(end + 1)
     }
 
     fn end_text(&mut self) {
@@ -182,10 +185,7 @@ impl Tokenizer {
     }
 
     fn unicode(&mut self, bytes: &[u8], left: u8, code: u16) -> Result<usize, Broken> {
-        let digit = bytes
-            .first()
-            .and_then(|byte| char::from(*byte).to_digit(16))
-            .ok_or(Broken)?;
+        let digit = bytes.first().and_then(|byte| char::from(*byte).to_digit(16)).ok_or(Broken)?;
         let code = (code << 4) | u16::try_from(digit).map_err(|_| Broken)?;
         let left = left.saturating_sub(1);
         if left > 0 {
@@ -200,12 +200,8 @@ impl Tokenizer {
     /// Takes bytes of a number; the byte after it stays.
     pub(super) fn in_number(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
-        let end = bytes
-            .iter()
-            .position(|byte| !is_part(byte))
-            .unwrap_or(bytes.len());
-        self.scalar
-            .push(&mut self.tree, bytes.get(..end).unwrap_or_default());
+        let end = bytes.iter().position(|byte| !is_part(byte)).unwrap_or(bytes.len());
+        self.scalar.push(&mut self.tree, bytes.get(..end).unwrap_or_default());
         if end < bytes.len() {
             self.place(Value::Number(self.scalar.span()));
             self.state = State::CommaOrEnd;

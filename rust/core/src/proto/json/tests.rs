@@ -110,9 +110,7 @@ fn nesting_and_length_have_ends() {
     let mut sizes = Vec::new();
 
     assert_eq!(messages(&[deep.as_bytes()]), ["~{0"]);
-    feed_all(&mut tokenizer, b"[\"0123456\"]\n[\"012345\"]\n", |t| {
-        sizes.push(t.size())
-    });
+    feed_all(&mut tokenizer, b"[\"0123456\"]\n[\"012345\"]\n", |t| sizes.push(t.size()));
     assert_eq!(sizes, [10]);
 }
 
@@ -174,14 +172,8 @@ fn a_message_full_of_text_stays_within_its_bounds() {
     let mut tokenizer = Tokenizer::new(LIMIT);
 
     feed_all(&mut tokenizer, line.as_bytes(), |t| {
-        let kept: usize = t
-            .tree()
-            .root()
-            .unwrap()
-            .items()
-            .filter_map(View::text)
-            .map(<[u8]>::len)
-            .sum();
+        let kept: usize =
+            t.tree().root().unwrap().items().filter_map(View::text).map(<[u8]>::len).sum();
         assert!(kept <= MAX_TEXT_BYTES);
     });
     assert!(tokenizer.is_between());

@@ -160,26 +160,18 @@ impl Tokenizer {
         if broken || (!complete && taken == room && message.len() > room) {
             self.give_up();
         }
-        Fed {
-            used: start + taken,
-            complete,
-        }
+        Fed { used: start + taken, complete }
     }
 
     fn note(&mut self, taken: &[u8]) {
         self.size += taken.len();
         let room = MAX_EXCERPT_BYTES.saturating_sub(self.excerpt.len());
-        self.excerpt
-            .extend_from_slice(taken.get(..room).unwrap_or(taken));
+        self.excerpt.extend_from_slice(taken.get(..room).unwrap_or(taken));
     }
 
     fn give_up(&mut self) {
         self.skipped += u64::try_from(self.size).unwrap_or_default();
-        let next = if self.after_line_end {
-            State::Idle
-        } else {
-            State::Hunt
-        };
+        let next = if self.after_line_end { State::Idle } else { State::Hunt };
         self.reset(next);
     }
 
@@ -222,11 +214,7 @@ impl Tokenizer {
                 _ => {
                     self.skipped += 1 + u64::try_from(self.tag.len()).unwrap_or_default();
                     self.tag.clear();
-                    self.state = if byte == b'}' {
-                        State::HuntBrace
-                    } else {
-                        State::Hunt
-                    };
+                    self.state = if byte == b'}' { State::HuntBrace } else { State::Hunt };
                 }
             }
             at += 1;
@@ -304,13 +292,11 @@ impl Tokenizer {
             b'{' => self.open(true)?,
             b'[' => self.open(false)?,
             b'"' => {
-                self.scalar
-                    .begin(self.tree.text_len(), limit(MAX_STRING_BYTES));
+                self.scalar.begin(self.tree.text_len(), limit(MAX_STRING_BYTES));
                 self.state = State::ValueText;
             }
             b'-' | b'0'..=b'9' => {
-                self.scalar
-                    .begin(self.tree.text_len(), limit(MAX_NUMBER_BYTES));
+                self.scalar.begin(self.tree.text_len(), limit(MAX_NUMBER_BYTES));
                 self.scalar.push(&mut self.tree, &[byte]);
                 self.state = State::Number;
             }
@@ -336,11 +322,7 @@ impl Tokenizer {
             (Value::Array(Children::NONE), State::ValueOrEnd)
         };
         let node = self.place(value);
-        self.stack.push(Frame {
-            node,
-            is_object,
-            count: 0,
-        });
+        self.stack.push(Frame { node, is_object, count: 0 });
         self.state = state;
         Ok(())
     }
@@ -351,11 +333,7 @@ impl Tokenizer {
             return Err(Broken);
         }
         self.tree.set_count(frame.node, frame.count);
-        self.state = if self.stack.is_empty() {
-            State::Complete
-        } else {
-            State::CommaOrEnd
-        };
+        self.state = if self.stack.is_empty() { State::Complete } else { State::CommaOrEnd };
         Ok(())
     }
 
@@ -368,10 +346,6 @@ impl Tokenizer {
             frame.count = frame.count.saturating_add(1);
             parent = frame.node;
         }
-        if kept {
-            self.tree.add(parent, key, value)
-        } else {
-            NO_NODE
-        }
+        if kept { self.tree.add(parent, key, value) } else { NO_NODE }
     }
 }

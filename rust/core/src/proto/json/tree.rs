@@ -34,11 +34,7 @@ pub(super) struct Children {
 }
 
 impl Children {
-    pub(super) const NONE: Self = Self {
-        first: NO_NODE,
-        last: NO_NODE,
-        count: 0,
-    };
+    pub(super) const NONE: Self = Self { first: NO_NODE, last: NO_NODE, count: 0 };
 }
 
 /// One JSON value.
@@ -80,9 +76,7 @@ impl Tree {
 
     fn slice(&self, span: Span) -> &[u8] {
         let start = usize::from(span.start);
-        self.text
-            .get(start..start + usize::from(span.len))
-            .unwrap_or_default()
+        self.text.get(start..start + usize::from(span.len)).unwrap_or_default()
     }
 
     pub(super) fn clear(&mut self) {
@@ -102,11 +96,8 @@ impl Tree {
 
     /// Appends as much of `bytes` as fits under both limits; gives the number of bytes kept.
     pub(super) fn push_text(&mut self, bytes: &[u8], limit: usize) -> usize {
-        let room = limit
-            .min(MAX_TEXT_BYTES.saturating_sub(self.text.len()))
-            .min(bytes.len());
-        self.text
-            .extend_from_slice(bytes.get(..room).unwrap_or_default());
+        let room = limit.min(MAX_TEXT_BYTES.saturating_sub(self.text.len())).min(bytes.len());
+        self.text.extend_from_slice(bytes.get(..room).unwrap_or_default());
         room
     }
 
@@ -118,16 +109,8 @@ impl Tree {
         let Ok(id) = u16::try_from(self.nodes.len()) else {
             return NO_NODE;
         };
-        self.nodes.push(Node {
-            key,
-            value,
-            next: NO_NODE,
-        });
-        let last = match self
-            .nodes
-            .get_mut(usize::from(parent))
-            .map(|node| &mut node.value)
-        {
+        self.nodes.push(Node { key, value, next: NO_NODE });
+        let last = match self.nodes.get_mut(usize::from(parent)).map(|node| &mut node.value) {
             Some(Value::Array(children) | Value::Object(children)) => {
                 let last = std::mem::replace(&mut children.last, id);
                 if last == NO_NODE {
@@ -145,10 +128,8 @@ impl Tree {
 
     /// Notes how many children a container had, kept or not.
     pub(super) fn set_count(&mut self, id: u16, total: u32) {
-        if let Some(Value::Array(children) | Value::Object(children)) = self
-            .nodes
-            .get_mut(usize::from(id))
-            .map(|node| &mut node.value)
+        if let Some(Value::Array(children) | Value::Object(children)) =
+            self.nodes.get_mut(usize::from(id)).map(|node| &mut node.value)
         {
             children.count = total;
         }
@@ -273,7 +254,7 @@ impl<'a> View<'a> {
             return None;
         };
         let kept = self.tree.slice(text.span).get(skip..)?;
-        let whole = text.rest_is_hex && kept.iter().all(u8::is_ascii_hexdigit);
+        let whole = text.rest_is_hex && is_hex(kept);
         (whole && !kept.is_empty()).then(|| text.total.saturating_sub(u32::from(skip > 0) * 2))
     }
 
@@ -308,6 +289,11 @@ impl<'a> View<'a> {
     pub fn u64(self) -> Option<u64> {
         std::str::from_utf8(self.number_text()?).ok()?.parse().ok()
     }
+}
+
+/// True if all bytes are hexadecimal digits. Looks at every byte, so that it is done many at a time.
+pub(super) fn is_hex(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_hexdigit())
 }
 
 /// True for a character of base64 or base64url, padding included.

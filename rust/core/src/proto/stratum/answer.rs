@@ -89,11 +89,7 @@ pub(super) fn message(envelope: &Envelope<'_>, context: &Context) -> Option<Mess
 fn plain(envelope: &Envelope<'_>, asked: Asked) -> Message {
     // Grin repeats the method in the answer; nobody else does.
     let echoed = !envelope.method.is_empty() && asked.dialects.contains(Dialects::GRIN);
-    let dialects = if echoed {
-        Dialects::GRIN
-    } else {
-        asked.dialects
-    };
+    let dialects = if echoed { Dialects::GRIN } else { asked.dialects };
     // An answer is worth no more than the request that makes it one.
     let mut message = Message::pool(dialects, Kind::Result, asked.shape);
     if asked.kind == Kind::Subscribe {
@@ -126,10 +122,7 @@ fn error_text(envelope: &Envelope<'_>) -> String {
     let Some(error) = envelope.error else {
         return String::new();
     };
-    let described = error
-        .get(b"message")
-        .or_else(|| error.at(1))
-        .unwrap_or(error);
+    let described = error.get(b"message").or_else(|| error.at(1)).unwrap_or(error);
     clip(described.text().unwrap_or_default(), MAX_ERROR_BYTES)
 }
 
@@ -181,9 +174,7 @@ fn names_a_subscription(first: View<'_>) -> bool {
 /// eth-proxy work. Pushed with id 0 it is a pool's; as an answer, a node could have said it.
 fn work(envelope: &Envelope<'_>, context: &Context) -> Option<Message> {
     let mut message = ethereum::work(envelope.result)?;
-    let pushed = envelope
-        .id
-        .is_none_or(|id| id.is_null() || id.u64() == Some(0));
+    let pushed = envelope.id.is_none_or(|id| id.is_null() || id.u64() == Some(0));
     message.specific = pushed && context.asked.is_none() && context.http.is_none();
     Some(message)
 }
@@ -194,11 +185,8 @@ fn greeted(result: View<'_>) -> Option<Message> {
         return None;
     }
     let named = result.get(b"encoding").is_some() || result.get(b"node").is_some();
-    let mut message = Message::pool(
-        Dialects::ETHEREUMSTRATUM_V2,
-        Kind::Result,
-        Shape::complete_if(named),
-    );
+    let mut message =
+        Message::pool(Dialects::ETHEREUMSTRATUM_V2, Kind::Result, Shape::complete_if(named));
     message.specific = named;
     Some(message)
 }

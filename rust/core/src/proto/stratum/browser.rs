@@ -20,22 +20,16 @@ pub(super) fn message(envelope: &Envelope<'_>, context: &Context) -> Option<Mess
         }
         b"hash_accepted" => {
             let hashes = is_number(member(params, b"hashes"));
-            Some(answer(
-                Shape::complete_if(hashes),
-                Outcome::Accepted,
-                "submit",
-            ))
+            Some(answer(Shape::complete_if(hashes), Outcome::Accepted, "submit"))
         }
         b"error" | b"banned" if context.confirmed => {
             let mut message = answer(Shape::Partial, Outcome::Rejected, "");
             message.error = copy(member(params, b"error"));
             Some(message)
         }
-        b"open" | b"close" if context.confirmed => Some(Message::miner(
-            Dialects::BROWSER,
-            Kind::Other,
-            Shape::Partial,
-        )),
+        b"open" | b"close" if context.confirmed => {
+            Some(Message::miner(Dialects::BROWSER, Kind::Other, Shape::Partial))
+        }
         _ => None,
     }
 }

@@ -13,11 +13,7 @@ pub(super) fn classify(envelope: &Envelope<'_>, context: &Context) -> Verdict {
         return request(envelope, context);
     }
     let typed = !envelope.type_name.is_empty() && envelope.result.is_none();
-    let browser = if typed {
-        browser::message(envelope, context)
-    } else {
-        None
-    };
+    let browser = if typed { browser::message(envelope, context) } else { None };
     if let Some(message) = browser.or_else(|| answer::message(envelope, context)) {
         return Verdict::Mining(Box::new(message));
     }

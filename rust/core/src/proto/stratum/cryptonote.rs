@@ -216,9 +216,7 @@ fn beam_share(envelope: &Envelope<'_>) -> Option<Message> {
 /// Beam's pool answers with a method of its own and a numeric code: 0 and 1 are good news.
 fn beam_result(envelope: &Envelope<'_>, context: &Context) -> Option<Message> {
     let code = envelope.root.get(b"code")?.f64()?;
-    let asked = context
-        .asked
-        .filter(|asked| asked.dialects.contains(Dialects::BEAM))?;
+    let asked = context.asked.filter(|asked| asked.dialects.contains(Dialects::BEAM))?;
     let mut message = Message::pool(Dialects::BEAM, Kind::Result, Shape::Valid);
     message.method = asked.method.to_owned();
     message.extranonce = copy(envelope.root.get(b"nonceprefix"));

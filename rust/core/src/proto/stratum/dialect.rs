@@ -90,10 +90,7 @@ impl Dialects {
 
     /// The names, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMES
-            .iter()
-            .filter(move |(dialect, _)| self.contains(*dialect))
-            .map(|(_, name)| *name)
+        NAMES.iter().filter(move |(dialect, _)| self.contains(*dialect)).map(|(_, name)| *name)
     }
 }
 

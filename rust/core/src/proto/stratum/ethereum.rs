@@ -55,11 +55,7 @@ fn get_work(envelope: &Envelope<'_>, context: &Context) -> Message {
 
 fn submit_work(envelope: &Envelope<'_>) -> Message {
     let list = envelope.array();
-    let widths = [
-        digits_0x(nth(list, 0)),
-        digits_0x(nth(list, 1)),
-        digits_0x(nth(list, 2)),
-    ];
+    let widths = [digits_0x(nth(list, 0)), digits_0x(nth(list, 1)), digits_0x(nth(list, 2))];
     let shape = Shape::valid_if(widths == [16, 64, 64]);
     let mut message = from_miner(Kind::Submit, shape);
     message.specific = shape == Shape::Valid;
@@ -85,9 +81,7 @@ pub(super) fn work(result: Option<View<'_>>) -> Option<Message> {
         && digits_0x(list.at(0)) == 64
         && digits_0x(list.at(1)) == 64
         && (1..=64).contains(&digits_0x(list.at(2)))
-        && list
-            .at(3)
-            .is_none_or(|block| block.hex_0x().is_some() || block.is_null());
+        && list.at(3).is_none_or(|block| block.hex_0x().is_some() || block.is_null());
     if !fits {
         return None;
     }
@@ -106,19 +100,11 @@ pub(super) fn hello(envelope: &Envelope<'_>) -> Option<Message> {
     let is_proto = |item: &View<'_>| text(Some(*item)).starts_with(b"AlephiumStratum/");
     let alephium = params.items().any(|item| is_proto(&item));
     let proto = text(params.get(b"proto"));
-    let dialect = if alephium {
-        Dialects::ALEPHIUM
-    } else {
-        Dialects::ETHEREUMSTRATUM_V2
-    };
+    let dialect = if alephium { Dialects::ALEPHIUM } else { Dialects::ETHEREUMSTRATUM_V2 };
     let named = alephium || proto.starts_with(b"EthereumStratum/");
     let mut message = Message::miner(dialect, Kind::Hello, Shape::complete_if(named));
     message.specific = named;
-    message.agent = agent(
-        params
-            .get(b"agent")
-            .or_else(|| params.at(0).filter(|_| alephium)),
-    );
+    message.agent = agent(params.get(b"agent").or_else(|| params.at(0).filter(|_| alephium)));
     message.host = copy(params.get(b"host"));
     message.port = port(params.get(b"port"), if alephium { 10 } else { 16 });
     message.coin_hint = if alephium { "ALPH" } else { "" };
@@ -131,11 +117,8 @@ pub(super) fn named(name: &[u8], envelope: &Envelope<'_>) -> Option<Message> {
         b"hello" => hello(envelope),
         b"set" => set(envelope.object()),
         b"reconnect" => {
-            let mut message = Message::pool(
-                Dialects::ETHEREUMSTRATUM_V2,
-                Kind::Reconnect,
-                Shape::Partial,
-            );
+            let mut message =
+                Message::pool(Dialects::ETHEREUMSTRATUM_V2, Kind::Reconnect, Shape::Partial);
             message.host = copy(member(envelope.object(), b"host"));
             message.port = port(member(envelope.object(), b"port"), 16);
             Some(message)
@@ -152,11 +135,8 @@ fn set(params: Option<View<'_>>) -> Option<Message> {
     }
     let is_hex = |view: Option<View<'_>>| view.is_none_or(|view| view.hex().is_some());
     let fits = is_hex(target) && is_hex(extranonce) && is_hex(member(params, b"epoch"));
-    let mut message = Message::pool(
-        Dialects::ETHEREUMSTRATUM_V2,
-        Kind::Target,
-        Shape::valid_if(fits),
-    );
+    let mut message =
+        Message::pool(Dialects::ETHEREUMSTRATUM_V2, Kind::Target, Shape::valid_if(fits));
     message.specific = fits && target.is_some() && member(params, b"algo").is_some();
     message.target = copy(target);
     message.extranonce = copy(extranonce);

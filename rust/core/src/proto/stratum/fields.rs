@@ -116,16 +116,8 @@ pub(super) fn compact_target_difficulty(view: Option<View<'_>>) -> f64 {
     let Ok(value) = u64::from_str_radix(hex, 16) else {
         return 0.0;
     };
-    let target = if hex.len() == 8 {
-        value.swap_bytes() >> 32
-    } else {
-        value.swap_bytes()
-    };
-    if target == 0 {
-        0.0
-    } else {
-        scale / float(target)
-    }
+    let target = if hex.len() == 8 { value.swap_bytes() >> 32 } else { value.swap_bytes() };
+    if target == 0 { 0.0 } else { scale / float(target) }
 }
 
 /// Expected hashes for a 256-bit big-endian target in hex, leading zeros maybe dropped.
@@ -168,10 +160,7 @@ pub(super) fn set_login(message: &mut Message, login: Option<View<'_>>) {
 
 /// Wallet and worker. A `+` starts a fixed difficulty, not a worker; a mail address keeps its dots.
 fn split_login(login: &[u8]) -> (&[u8], &[u8]) {
-    let is_mail = login
-        .iter()
-        .take_while(|byte| **byte != b'/')
-        .any(|byte| *byte == b'@');
+    let is_mail = login.iter().take_while(|byte| **byte != b'/').any(|byte| *byte == b'@');
     let ends = |byte: &u8| matches!(byte, b'/' | b'#' | b'+') || (*byte == b'.' && !is_mail);
     let Some(at) = login.iter().position(ends) else {
         return (login, &[]);
@@ -181,13 +170,8 @@ fn split_login(login: &[u8]) -> (&[u8], &[u8]) {
     if login.get(at) != Some(&b'+') {
         return (wallet, rest);
     }
-    let worker = rest
-        .iter()
-        .position(|byte| matches!(byte, b'.' | b'/' | b'#'));
-    (
-        wallet,
-        worker.and_then(|at| rest.get(at + 1..)).unwrap_or_default(),
-    )
+    let worker = rest.iter().position(|byte| matches!(byte, b'.' | b'/' | b'#'));
+    (wallet, worker.and_then(|at| rest.get(at + 1..)).unwrap_or_default())
 }
 
 fn address_coin(wallet: &[u8]) -> &'static str {
@@ -198,9 +182,7 @@ fn address_coin(wallet: &[u8]) -> &'static str {
         (b"cfx:", "CFX"),
         (b"prl1p", "PRL"),
     ];
-    let found = PREFIXES
-        .iter()
-        .find(|(prefix, _)| wallet.starts_with(prefix));
+    let found = PREFIXES.iter().find(|(prefix, _)| wallet.starts_with(prefix));
     found.map_or("", |(_, coin)| coin)
 }
 
@@ -210,9 +192,7 @@ pub(super) fn is_address_like(login: Option<View<'_>>) -> bool {
     const MIN_ADDRESS_BYTES: usize = 25;
     let (wallet, _) = split_login(text(login));
     wallet.len() >= MIN_ADDRESS_BYTES
-        && wallet
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_'))
+        && wallet.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_'))
         && wallet.iter().any(u8::is_ascii_digit)
 }
 
@@ -259,8 +239,6 @@ mod tests {
             let difficulty = wide_target_difficulty(target);
             assert!((3.9e9..4.1e9).contains(&difficulty), "{difficulty}");
         });
-        with(r#"["zz"]"#, |target| {
-            assert_eq!(wide_target_difficulty(target), 0.0)
-        });
+        with(r#"["zz"]"#, |target| assert_eq!(wide_target_difficulty(target), 0.0));
     }
 }

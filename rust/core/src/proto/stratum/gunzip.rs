@@ -146,9 +146,7 @@ impl Gunzip {
         let mut chunk = [0; CHUNK_BYTES];
         loop {
             let (took, made) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
-                .inflate
-                .decompress(rest, &mut chunk, FlushDecompress::None);
+            let status = self.inflate.decompress(rest, &mut chunk, FlushDecompress::None);
             let status = status.map_err(|_| Unreadable)?;
             let took = usize::try_from(self.inflate.total_in() - took).unwrap_or_default();
             let made = usize::try_from(self.inflate.total_out() - made).unwrap_or_default();
@@ -160,11 +158,7 @@ impl Gunzip {
                 return Ok(rest);
             }
             if took == 0 && made == 0 {
-                return if rest.is_empty() {
-                    Ok(rest)
-                } else {
-                    Err(Unreadable)
-                };
+                return if rest.is_empty() { Ok(rest) } else { Err(Unreadable) };
             }
         }
     }
@@ -172,11 +166,7 @@ impl Gunzip {
     fn count(&mut self, made: usize) -> Result<(), Unreadable> {
         self.made += u64::try_from(made).unwrap_or_default();
         let allowed = FREE_BYTES.saturating_add(self.given.saturating_mul(MAX_RATIO));
-        if self.made > allowed.min(MAX_INFLATED_BYTES) {
-            Err(Unreadable)
-        } else {
-            Ok(())
-        }
+        if self.made > allowed.min(MAX_INFLATED_BYTES) { Err(Unreadable) } else { Ok(()) }
     }
 }
 
@@ -194,13 +184,7 @@ mod tests {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text).unwrap();
         let body = encoder.finish().unwrap();
-        [
-            &[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3],
-            fields,
-            &body,
-            &[0; 8],
-        ]
-        .concat()
+        [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], fields, &body, &[0; 8]].concat()
     }
 
     fn inflate(pieces: &[&[u8]]) -> Result<Vec<u8>, Unreadable> {
@@ -216,10 +200,7 @@ mod tests {
     fn members_follow_each_other_whole_or_byte_by_byte() {
         let every_field = FLAG_EXTRA | FLAG_NAME | FLAG_COMMENT | FLAG_HEADER_CRC;
         let fields = b"\x02\x00xxname\0comment\0cc";
-        let stream = [
-            member(b"{\"a\":1}\n", 0, b""),
-            member(b"{\"b\":2}\n", every_field, fields),
-        ];
+        let stream = [member(b"{\"a\":1}\n", 0, b""), member(b"{\"b\":2}\n", every_field, fields)];
         let stream = stream.concat();
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();
 
@@ -237,9 +218,6 @@ mod tests {
     #[test]
     fn what_is_no_gzip_is_refused() {
         assert_eq!(inflate(&[b"\x1f\x8c"]), Err(Unreadable));
-        assert_eq!(
-            inflate(&[b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff"]),
-            Err(Unreadable)
-        );
+        assert_eq!(inflate(&[b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff"]), Err(Unreadable));
     }
 }

@@ -78,11 +78,8 @@ fn subscribed(body: Option<View<'_>>) -> Message {
 
 fn submitted(body: Option<View<'_>>) -> Message {
     let taken = member(body, b"result").and_then(View::bool);
-    let mut message = Message::pool(
-        Dialects::IRONFISH,
-        Kind::Result,
-        Shape::complete_if(taken.is_some()),
-    );
+    let mut message =
+        Message::pool(Dialects::IRONFISH, Kind::Result, Shape::complete_if(taken.is_some()));
     message.outcome = match taken {
         Some(true) => Outcome::Accepted,
         Some(false) => Outcome::Rejected,

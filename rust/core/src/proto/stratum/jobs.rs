@@ -39,22 +39,14 @@ const fn template(
     target: Option<usize>,
     coin: &'static str,
 ) -> Template {
-    Template {
-        dialect,
-        fits,
-        height,
-        target,
-        coin,
-    }
+    Template { dialect, fits, height, target, coin }
 }
 
 /// A job of one of the array dialects; invalid if it fits none.
 pub(super) fn notify(envelope: &Envelope<'_>) -> Option<Message> {
     let list = envelope.array();
     let count = list?.count();
-    let mut fitting = TEMPLATES
-        .iter()
-        .filter(|template| (template.fits)(list, count));
+    let mut fitting = TEMPLATES.iter().filter(|template| (template.fits)(list, count));
     let Some(first) = fitting.next() else {
         let mut message = Message::pool(Dialects::MINING_FAMILY, Kind::Job, Shape::Invalid);
         message.job_id = copy(nth(list, 0));
@@ -67,9 +59,7 @@ pub(super) fn notify(envelope: &Envelope<'_>) -> Option<Message> {
     if dialects == first.dialect {
         message.coin_hint = first.coin;
         message.height = first.height.map_or(0, |index| height(nth(list, index)));
-        message.target = first
-            .target
-            .map_or_else(String::new, |index| copy(nth(list, index)));
+        message.target = first.target.map_or_else(String::new, |index| copy(nth(list, index)));
     }
     add_personalisation(&mut message, list);
     if dialects == Dialects::ALEPHIUM && message.job_id.is_empty() {

@@ -1,5 +1,7 @@
 //! [`Judge`]: what the messages of one flow say together.
 
+use std::collections::VecDeque;
+
 use super::answer::{Asked, is_answer, known_method};
 use super::classify::classify;
 use super::envelope::{Context, Envelope, Verdict};
@@ -23,19 +25,19 @@ const MAX_LABELS: usize = 8;
 
 /// Outstanding requests of one direction, oldest first.
 #[derive(Debug, Default)]
-struct Pending(Vec<(u64, Asked)>);
+struct Pending(VecDeque<(u64, Asked)>);
 
 impl Pending {
     fn add(&mut self, id: u64, asked: Asked) {
         if self.0.len() >= MAX_PENDING {
-            self.0.remove(0);
+            self.0.pop_front();
         }
-        self.0.push((id, asked));
+        self.0.push_back((id, asked));
     }
 
     fn take(&mut self, id: u64) -> Option<Asked> {
         let at = self.0.iter().position(|(known, _)| *known == id)?;
-        Some(self.0.remove(at).1)
+        self.0.remove(at).map(|(_, asked)| asked)
     }
 }
 
@@ -49,9 +51,7 @@ fn id_key(id: View<'_>) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64;
     std::iter::once(&kind)
         .chain(bytes)
-        .fold(start, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The state that outlives a message: open requests, the dialects still possible, labels said.
@@ -101,6 +101,7 @@ impl Judge {
         };
         if !tokenizer.tag().is_empty() {
             if let Some(message) = xatum::message(tokenizer.tag(), root, self.confirmed) {
+                let message = Box::new(message);
                 self.mining(at, &Envelope::of(root), message, source, out);
             }
             return;
@@ -119,21 +120,14 @@ impl Judge {
             .id
             .filter(|_| is_answer(&envelope))
             .and_then(|id| self.pending.of_mut(at.dir.flip()).take(id_key(id)));
-        let context = Context {
-            confirmed: self.confirmed,
-            asked,
-            http: source.http,
-        };
+        let context = Context { confirmed: self.confirmed, asked, http: source.http };
         match classify(&envelope, &context) {
             Verdict::Mining(message) => {
-                self.mining(at, &envelope, *message, source, out);
+                self.mining(at, &envelope, message, source, out);
             }
             Verdict::Label(name) => {
-                let detail = if envelope.method.is_empty() {
-                    envelope.type_name
-                } else {
-                    envelope.method
-                };
+                let detail =
+                    if envelope.method.is_empty() { envelope.type_name } else { envelope.method };
                 self.label(at, name, detail, out);
             }
             Verdict::Unasked => {
@@ -147,7 +141,7 @@ impl Judge {
         &mut self,
         at: At,
         envelope: &Envelope<'_>,
-        mut message: Message,
+        mut message: Box<Message>,
         source: Source<'_>,
         out: &mut Events,
     ) {
@@ -155,18 +149,10 @@ impl Judge {
         *self.roles.of_mut(at.dir) = Some(message.role);
         let tokenizer = source.tokenizer;
         let method = [envelope.method, envelope.type_name, tokenizer.tag()];
-        let method = method
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .unwrap_or_default();
+        let method = method.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         if let (Role::Miner, Some(id)) = (message.role, envelope.id) {
             let (kind, dialects, shape) = (message.kind, message.dialects, message.shape);
-            let asked = Asked {
-                kind,
-                method: known_method(method),
-                dialects,
-                shape,
-            };
+            let asked = Asked { kind, method: known_method(method), dialects, shape };
             self.pending.of_mut(at.dir).add(id_key(id), asked);
         }
         if message.method.is_empty() {
@@ -177,7 +163,7 @@ impl Judge {
         message.bytes = u32::try_from(tokenizer.size()).unwrap_or(u32::MAX);
         message.excerpt = String::from_utf8_lossy(tokenizer.excerpt()).into_owned();
         message.carrier = source.carrier;
-        out.push((at, Event::Mining(Box::new(message))));
+        out.push((at, Event::Mining(message)));
     }
 
     /// Keeps the dialects that all messages so far allow; a message that contradicts them all (a

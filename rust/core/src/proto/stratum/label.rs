@@ -81,9 +81,5 @@ pub(super) fn of_answer(envelope: &Envelope<'_>) -> Verdict {
         return Verdict::Label("job_queue");
     }
     let answers = envelope.result.is_some() || envelope.error.is_some();
-    if answers && envelope.id.is_some() {
-        Verdict::Unasked
-    } else {
-        Verdict::Nothing
-    }
+    if answers && envelope.id.is_some() { Verdict::Unasked } else { Verdict::Nothing }
 }

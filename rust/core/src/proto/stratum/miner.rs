@@ -72,18 +72,12 @@ pub(super) fn ethereum_1_family() -> Dialects {
 fn subscribe_with_session(envelope: &Envelope<'_>) -> Option<Message> {
     let session = envelope.params?.text()?;
     let shape = Shape::valid_if(session.iter().all(|byte| (32..127).contains(byte)));
-    Some(Message::miner(
-        Dialects::ETHEREUMSTRATUM_V2,
-        Kind::Subscribe,
-        shape,
-    ))
+    Some(Message::miner(Dialects::ETHEREUMSTRATUM_V2, Kind::Subscribe, shape))
 }
 
 fn authorize(envelope: &Envelope<'_>) -> Option<Message> {
     let list = envelope.array()?;
-    let strings = list
-        .items()
-        .all(|item| item.text().is_some() || item.is_null());
+    let strings = list.items().all(|item| item.text().is_some() || item.is_null());
     let fits = strings && is_text(list.at(0)) && (1..=4).contains(&list.count());
     let dialects = if list.count() == 3 {
         Dialects::ARRAY_FAMILY | Dialects::ETHEREUMSTRATUM_V2
@@ -111,10 +105,7 @@ fn configure(envelope: &Envelope<'_>) -> Option<Message> {
     let shape = Shape::valid_if(names.is_some() && list.at(1).is_none_or(View::is_object));
     let mut message = Message::miner(Dialects::STRATUM_V1, Kind::Configure, shape);
     message.specific = names.is_some_and(|names| names.items().any(named));
-    if let Some(software) = list
-        .at(1)
-        .and_then(|options| options.get(b"info.sw-version"))
-    {
+    if let Some(software) = list.at(1).and_then(|options| options.get(b"info.sw-version")) {
         message.agent = agent(Some(software));
     }
     Some(message)
@@ -130,11 +121,7 @@ fn submit(envelope: &Envelope<'_>) -> Option<Message> {
         _ => Dialects::NONE,
     };
     let fits = !dialects.is_empty() && is_text(nth(list, 0)) && is_id(nth(list, 1));
-    let kept = if fits {
-        dialects
-    } else {
-        Dialects::MINING_FAMILY
-    };
+    let kept = if fits { dialects } else { Dialects::MINING_FAMILY };
     let mut message = Message::miner(kept, Kind::Submit, Shape::valid_if(fits));
     // Three short strings are said by too much else to be a proof alone.
     message.specific = fits && count > 3;
@@ -236,11 +223,7 @@ fn hashrate(envelope: &Envelope<'_>) -> Option<Message> {
     } else {
         Dialects::ETHEREUMSTRATUM_V2 | Dialects::XELIS
     };
-    Some(Message::miner(
-        dialects,
-        Kind::Hashrate,
-        Shape::complete_if(token),
-    ))
+    Some(Message::miner(dialects, Kind::Hashrate, Shape::complete_if(token)))
 }
 
 /// Array dialects whose parameters came as an object: Alephium's share.

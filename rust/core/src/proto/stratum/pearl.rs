@@ -34,11 +34,7 @@ fn authorize(params: Option<View<'_>>) -> Option<Message> {
     wallet?;
     let named = [b"worker".as_slice(), b"type", b"agent", b"password"];
     let complete = named.iter().any(|key| member(params, key).is_some());
-    let mut message = pearl(
-        Message::miner,
-        Kind::Authorize,
-        Shape::complete_if(complete),
-    );
+    let mut message = pearl(Message::miner, Kind::Authorize, Shape::complete_if(complete));
     set_login(&mut message, wallet);
     add_worker(&mut message, params);
     message.agent = agent(member(params, b"agent"));

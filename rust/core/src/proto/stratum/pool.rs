@@ -27,11 +27,7 @@ pub(super) fn mining_method(
             let shape = Shape::valid_if(is_text(first));
             Some(Message::pool(Dialects::STRATUM_V1, Kind::Other, shape))
         }
-        b"set_cleanjobs" => Some(Message::pool(
-            Dialects::ALEPHIUM,
-            Kind::Other,
-            Shape::Partial,
-        )),
+        b"set_cleanjobs" => Some(Message::pool(Dialects::ALEPHIUM, Kind::Other, Shape::Partial)),
         b"reconnect" => Some(reconnect(Dialects::ETHEREUMSTRATUM_V2, list)),
         b"ping" if context.confirmed => {
             let dialects = Dialects::STRATUM_V1 | Dialects::XELIS;
@@ -72,11 +68,7 @@ fn extranonce(dialects: Dialects, list: Option<View<'_>>) -> Message {
 }
 
 fn reconnect(dialects: Dialects, list: Option<View<'_>>) -> Message {
-    let radix = if dialects == Dialects::ETHEREUMSTRATUM_V2 {
-        16
-    } else {
-        10
-    };
+    let radix = if dialects == Dialects::ETHEREUMSTRATUM_V2 { 16 } else { 10 };
     let mut message = Message::pool(dialects, Kind::Reconnect, Shape::Partial);
     message.host = copy(nth(list, 0));
     message.port = port(nth(list, 1), radix);
@@ -94,11 +86,7 @@ pub(super) fn client_method(envelope: &Envelope<'_>, context: &Context) -> Optio
         }
         b"connection.set_gzip" => {
             let switched = nth(list, 0).and_then(View::bool).is_some();
-            Some(Message::pool(
-                Dialects::ALEPHIUM,
-                Kind::Other,
-                Shape::complete_if(switched),
-            ))
+            Some(Message::pool(Dialects::ALEPHIUM, Kind::Other, Shape::complete_if(switched)))
         }
         b"client.reconnect" if context.confirmed => Some(reconnect(dialects, list)),
         b"client.get_version" | b"client.show_message" if context.confirmed => {

@@ -36,17 +36,8 @@ fn starts_batch(text: &[u8]) -> bool {
 }
 
 fn starts_tagged(text: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[
-        b"shake~",
-        b"job~",
-        b"submit~",
-        b"print~",
-        b"ping~",
-        b"success~",
-    ];
-    WORDS
-        .iter()
-        .any(|word| text.strip_prefix(*word).is_some_and(starts_object))
+    const WORDS: &[&[u8]] = &[b"shake~", b"job~", b"submit~", b"print~", b"ping~", b"success~"];
+    WORDS.iter().any(|word| text.strip_prefix(*word).is_some_and(starts_object))
 }
 
 fn ends_line(text: &[u8]) -> bool {
@@ -63,27 +54,14 @@ mod tests {
 
     #[test]
     fn the_start_of_a_message_is_recognised() {
-        for text in [
-            "{\"id\":1",
-            " \r\n{ \"method\"",
-            "{",
-            "[{\"id\"",
-            "shake~{\"addr\":\"x\"}",
-        ] {
+        for text in ["{\"id\":1", " \r\n{ \"method\"", "{", "[{\"id\"", "shake~{\"addr\":\"x\"}"] {
             assert!(looks_like_json_session(text.as_bytes(), false), "{text}");
         }
     }
 
     #[test]
     fn other_protocols_are_not() {
-        for text in [
-            "GET / HTTP/1.1\r\n",
-            "SSH-2.0-x\r\n",
-            "{x",
-            "[1,2]",
-            "\x16\x03\x01",
-            "~{}",
-        ] {
+        for text in ["GET / HTTP/1.1\r\n", "SSH-2.0-x\r\n", "{x", "[1,2]", "\x16\x03\x01", "~{}"] {
             assert!(!looks_like_json_session(text.as_bytes(), true), "{text}");
         }
     }

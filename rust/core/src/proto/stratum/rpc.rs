@@ -28,10 +28,7 @@ impl HttpFacts {
             "cgminer", "bfgminer", "cpuminer", "minerd", "ccminer", "sgminer", "ethminer",
             "guiminer", "poclbm", "xmrig",
         ];
-        let agent = user_agent
-            .get(..64)
-            .unwrap_or(user_agent)
-            .to_ascii_lowercase();
+        let agent = user_agent.get(..64).unwrap_or(user_agent).to_ascii_lowercase();
         let is_miner = mining_extensions || MINERS.iter().any(|miner| agent.contains(miner));
         Self { is_miner }
     }
@@ -80,9 +77,7 @@ pub(super) fn template(result: View<'_>, context: &Context) -> Option<Message> {
         message.target = copy(result.get(b"target"));
         message
     } else if has_hash(result, b"previousblockhash") && result.get(b"bits").is_some() {
-        let complete = result
-            .get(b"coinbasevalue")
-            .or_else(|| result.get(b"coinbasetxn"));
+        let complete = result.get(b"coinbasevalue").or_else(|| result.get(b"coinbasetxn"));
         let shape = Shape::complete_if(complete.is_some());
         let mut message = Message::pool(Dialects::GETBLOCKTEMPLATE, Kind::Job, shape);
         message.height = height(result.get(b"height"));

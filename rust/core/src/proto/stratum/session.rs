@@ -28,11 +28,7 @@ struct Lane {
 impl Lane {
     fn new() -> Self {
         let tokenizer = Tokenizer::new(MAX_UNPROVEN_MESSAGE_BYTES);
-        Self {
-            tokenizer,
-            gunzip: None,
-            is_lost: false,
-        }
+        Self { tokenizer, gunzip: None, is_lost: false }
     }
 
     /// True if a gzip member starts here: between messages, white space aside.
@@ -57,10 +53,7 @@ impl JsonSession {
     #[must_use]
     pub fn new(carrier: &'static str) -> Self {
         Self {
-            lanes: Both {
-                up: Lane::new(),
-                down: Lane::new(),
-            },
+            lanes: Both { up: Lane::new(), down: Lane::new() },
             judge: Judge::new(),
             carrier,
             http: None,
@@ -109,15 +102,7 @@ impl JsonSession {
     fn complete(&mut self, at: At, carrier: &'static str, out: &mut Events) {
         let was_mining = self.judge.is_confirmed();
         let tokenizer = &self.lanes.of(at.dir).tokenizer;
-        self.judge.message(
-            at,
-            Source {
-                tokenizer,
-                carrier,
-                http: self.http,
-            },
-            out,
-        );
+        self.judge.message(at, Source { tokenizer, carrier, http: self.http }, out);
         if !was_mining && self.judge.is_confirmed() {
             self.lanes.up.tokenizer.set_limit(MAX_MESSAGE_BYTES);
             self.lanes.down.tokenizer.set_limit(MAX_MESSAGE_BYTES);
@@ -149,19 +134,13 @@ impl JsonSession {
         if self.judge.messages() == 0 && noise > MAX_LEADING_NOISE_BYTES {
             return Step::NotMine;
         }
-        if self.bytes > MAX_IDLE_BYTES {
-            Step::Done
-        } else {
-            Step::More
-        }
+        if self.bytes > MAX_IDLE_BYTES { Step::Done } else { Step::More }
     }
 }
 
 impl Parser for JsonSession {
     fn data(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
-        self.bytes = self
-            .bytes
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or_default());
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or_default());
         let lane = self.lanes.of(at.dir);
         if lane.is_lost {
             return Step::More;

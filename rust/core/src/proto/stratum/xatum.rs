@@ -14,18 +14,12 @@ pub(super) fn message(word: &[u8], root: View<'_>, confirmed: bool) -> Option<Me
         b"submit" => submit(root),
         b"success" if confirmed => Some(success(root)),
         b"print" | b"ping" if confirmed => {
-            let kind = if word == b"ping" {
-                Kind::Keepalive
-            } else {
-                Kind::Other
-            };
+            let kind = if word == b"ping" { Kind::Keepalive } else { Kind::Other };
             Some(Message::pool(Dialects::XATUM, kind, Shape::Valid))
         }
-        b"pong" if confirmed => Some(Message::miner(
-            Dialects::XATUM,
-            Kind::Keepalive,
-            Shape::Valid,
-        )),
+        b"pong" if confirmed => {
+            Some(Message::miner(Dialects::XATUM, Kind::Keepalive, Shape::Valid))
+        }
         _ => None,
     }
 }

@@ -4,15 +4,9 @@ use super::*;
 fn silent(lines: &[(Dir, &str)]) -> Vec<(&'static str, String)> {
     let events = events(lines);
     for message in mining(&events) {
-        assert!(
-            !message.specific && message.shape != Shape::Valid,
-            "{message:?}"
-        );
+        assert!(!message.specific && message.shape != Shape::Valid, "{message:?}");
     }
-    labels(&events)
-        .iter()
-        .map(|label| (label.name, label.detail.clone()))
-        .collect()
+    labels(&events).iter().map(|label| (label.name, label.detail.clone())).collect()
 }
 
 fn names_of(lines: &[(Dir, &str)]) -> Vec<&'static str> {
@@ -22,26 +16,11 @@ fn names_of(lines: &[(Dir, &str)]) -> Vec<&'static str> {
 #[test]
 fn electrum_is_named_once() {
     let found = silent(&[
-        (
-            UP,
-            r#"{"id":0,"method":"server.version","params":["electrum/4.5","1.4"]}"#,
-        ),
-        (
-            DOWN,
-            r#"{"jsonrpc":"2.0","id":0,"result":["ElectrumX 1.16","1.4"]}"#,
-        ),
-        (
-            UP,
-            r#"{"id":1,"method":"blockchain.headers.subscribe","params":[]}"#,
-        ),
-        (
-            DOWN,
-            r#"{"id":1,"jsonrpc":"2.0","result":{"height":520481,"hex":"00000020890208a0"}}"#,
-        ),
-        (
-            UP,
-            r#"{"id":2,"method":"mempool.get_fee_histogram","params":[]}"#,
-        ),
+        (UP, r#"{"id":0,"method":"server.version","params":["electrum/4.5","1.4"]}"#),
+        (DOWN, r#"{"jsonrpc":"2.0","id":0,"result":["ElectrumX 1.16","1.4"]}"#),
+        (UP, r#"{"id":1,"method":"blockchain.headers.subscribe","params":[]}"#),
+        (DOWN, r#"{"id":1,"jsonrpc":"2.0","result":{"height":520481,"hex":"00000020890208a0"}}"#),
+        (UP, r#"{"id":2,"method":"mempool.get_fee_histogram","params":[]}"#),
     ]);
 
     assert_eq!(found, [("electrum", "server.version".to_owned())]);
@@ -50,14 +29,8 @@ fn electrum_is_named_once() {
 #[test]
 fn generic_json_rpc_is_named() {
     let services = silent(&[
-        (
-            UP,
-            r#"{"jsonrpc":"2.0","id":1,"method":"mining.cluster","params":{"k":5}}"#,
-        ),
-        (
-            DOWN,
-            r#"{"jsonrpc":"2.0","id":1,"result":{"centres":[1,2]}}"#,
-        ),
+        (UP, r#"{"jsonrpc":"2.0","id":1,"method":"mining.cluster","params":{"k":5}}"#),
+        (DOWN, r#"{"jsonrpc":"2.0","id":1,"result":{"centres":[1,2]}}"#),
         (
             UP,
             r#"{"jsonrpc":"2.0","id":2,"method":"mining.subscribe","params":{"topic":"clusters"}}"#,
@@ -78,15 +51,9 @@ fn answers_without_requests_are_named_at_the_end() {
 #[test]
 fn an_ethereum_node_is_named() {
     let lines = [
-        (
-            UP,
-            r#"{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":83}"#,
-        ),
+        (UP, r#"{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":83}"#),
         (DOWN, r#"{"jsonrpc":"2.0","id":83,"result":"0x4b7"}"#),
-        (
-            UP,
-            r#"{"jsonrpc":"2.0","method":"net_version","params":[],"id":84}"#,
-        ),
+        (UP, r#"{"jsonrpc":"2.0","method":"net_version","params":[],"id":84}"#),
     ];
 
     assert_eq!(names_of(&lines), ["eth_rpc"]);
@@ -94,15 +61,9 @@ fn an_ethereum_node_is_named() {
 
 #[test]
 fn work_fetched_from_a_node_is_never_specific() {
-    let work = format!(
-        r#"{{"jsonrpc":"2.0","id":73,"result":["0x{0}","0x{0}","0x{0}"]}}"#,
-        h64()
-    );
+    let work = format!(r#"{{"jsonrpc":"2.0","id":73,"result":["0x{0}","0x{0}","0x{0}"]}}"#, h64());
     let found = session(&[
-        (
-            UP,
-            r#"{"jsonrpc":"2.0","method":"eth_getWork","params":[],"id":73}"#,
-        ),
+        (UP, r#"{"jsonrpc":"2.0","method":"eth_getWork","params":[],"id":73}"#),
         (DOWN, &work),
     ]);
 
@@ -112,14 +73,8 @@ fn work_fetched_from_a_node_is_never_specific() {
 #[test]
 fn a_bitcoin_node_is_named() {
     let lines = [
-        (
-            UP,
-            r#"{"method":"validateaddress","params":["x"],"id":1401178339681}"#,
-        ),
-        (
-            DOWN,
-            r#"{"result":{"isvalid":true},"error":null,"id":1401178339681}"#,
-        ),
+        (UP, r#"{"method":"validateaddress","params":["x"],"id":1401178339681}"#),
+        (DOWN, r#"{"result":{"isvalid":true},"error":null,"id":1401178339681}"#),
     ];
 
     assert_eq!(names_of(&lines), ["bitcoin_rpc"]);
@@ -127,10 +82,8 @@ fn a_bitcoin_node_is_named() {
 
 #[test]
 fn a_batch_is_read_item_by_item() {
-    let lines = [(
-        UP,
-        r#"[{"method":"getinfo","params":[],"id":1},{"method":"getbalance","id":2}]"#,
-    )];
+    let lines =
+        [(UP, r#"[{"method":"getinfo","params":[],"id":1},{"method":"getbalance","id":2}]"#)];
 
     assert_eq!(names_of(&lines), ["bitcoin_rpc"]);
 }
@@ -161,19 +114,13 @@ fn a_tool_server_is_no_language_server() {
 #[test]
 fn job_queues_use_the_same_words() {
     let lines = [
-        (
-            UP,
-            r#"{"id":1,"method":"login","params":{"login":"alice","pass":"secret"}}"#,
-        ),
+        (UP, r#"{"id":1,"method":"login","params":{"login":"alice","pass":"secret"}}"#),
         (DOWN, r#"{"id":1,"result":{"id":"s1","status":"OK"}}"#),
         (
             UP,
             r#"{"id":2,"method":"submit","params":{"job_id":"17","script":"run.sh","nonce":"abc"}}"#,
         ),
-        (
-            DOWN,
-            r#"{"method":"job","params":{"job_id":"17","state":"RUNNING","target":"node3"}}"#,
-        ),
+        (DOWN, r#"{"method":"job","params":{"job_id":"17","state":"RUNNING","target":"node3"}}"#),
     ];
 
     assert_eq!(names_of(&lines), ["job_queue"]);
@@ -198,10 +145,7 @@ fn web_socket_applications_with_types_are_not_mining() {
     let lines = [
         (UP, r#"{"type":"auth","params":{"token":"abc"}}"#),
         (UP, r#"{"type":"submit","params":{"form":1}}"#),
-        (
-            DOWN,
-            r#"{"type":"job","params":{"job_id":"1","state":"done"}}"#,
-        ),
+        (DOWN, r#"{"type":"job","params":{"job_id":"1","state":"done"}}"#),
     ];
 
     assert_eq!(names_of(&lines), ["job_queue"]);
@@ -218,10 +162,7 @@ fn chia_partials_are_named() {
 fn log_lines_are_nothing() {
     let lines = [
         (UP, r#"{"level":"info","msg":"mining.submit","ts":1}"#),
-        (
-            UP,
-            r#"{"message":"stratum+tcp://pool.example:3333","method":"mining.notify"}"#,
-        ),
+        (UP, r#"{"message":"stratum+tcp://pool.example:3333","method":"mining.notify"}"#),
     ];
 
     assert_eq!(names_of(&lines), Vec::<&str>::new());

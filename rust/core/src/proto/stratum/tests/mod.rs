@@ -1,12 +1,21 @@
 //! Sessions written from the descriptions of the dialects, and what must not be taken for them.
 
-mod dialects;
+mod array_coins;
+mod cryptonote;
+mod ethereum;
 mod lookalikes;
+mod named;
 mod properties;
 mod sessions;
+mod v1;
 
 use super::*;
 use crate::proto::{At, Dir, Event, Events, Label, Parser};
+
+/// Messages that most dialects have, as [`brief`] writes them.
+pub(super) const MINER_SUBMIT: &str = "submit miner valid !";
+pub(super) const POOL_JOB: &str = "job pool valid !";
+pub(super) const ANSWER: &str = "result pool valid";
 
 pub(super) const UP: Dir = Dir::Up;
 pub(super) const DOWN: Dir = Dir::Down;
@@ -66,11 +75,7 @@ pub(super) fn names(dialects: Dialects) -> String {
 /// Kind, role, shape and whether specific: `submit miner valid !`.
 pub(super) fn brief(message: &Message) -> String {
     let mark = if message.specific { " !" } else { "" };
-    let parts = [
-        message.kind.name(),
-        message.role.name(),
-        message.shape.name(),
-    ];
+    let parts = [message.kind.name(), message.role.name(), message.shape.name()];
     format!("{}{mark}", parts.join(" "))
 }
 

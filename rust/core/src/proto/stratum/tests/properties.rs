@@ -19,17 +19,10 @@ fn value() -> impl Strategy<Value = String> {
         Just("null".to_owned()),
         Just("true".to_owned()),
         any::<i64>().prop_map(|number| number.to_string()),
-        hex.clone()
-            .prop_map(|digits| format!("\"{}\"", "a".repeat(digits))),
+        hex.clone().prop_map(|digits| format!("\"{}\"", "a".repeat(digits))),
         hex.prop_map(|digits| format!("\"0x{}\"", "0".repeat(digits))),
-        proptest::sample::select(vec![
-            "mining.notify",
-            "EthereumStratum/1.0.0",
-            "w-1",
-            "0",
-            "OK"
-        ])
-        .prop_map(|word| format!("\"{word}\"")),
+        proptest::sample::select(vec!["mining.notify", "EthereumStratum/1.0.0", "w-1", "0", "OK"])
+            .prop_map(|word| format!("\"{word}\"")),
     ];
     leaf.prop_recursive(3, 24, 9, |inner| {
         let keys = proptest::sample::select(vec![
@@ -56,9 +49,7 @@ fn value() -> impl Strategy<Value = String> {
             proptest::collection::vec(inner.clone(), 0..10)
                 .prop_map(|items| format!("[{}]", items.join(","))),
             proptest::collection::vec((keys, inner), 0..6).prop_map(|members| {
-                let members = members
-                    .iter()
-                    .map(|(key, value)| format!("\"{key}\":{value}"));
+                let members = members.iter().map(|(key, value)| format!("\"{key}\":{value}"));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }),
         ]
@@ -93,10 +84,7 @@ fn line() -> impl Strategy<Value = (Dir, String)> {
     let line = (any::<bool>(), 0u8..4, methods, names, value()).prop_map(
         |(up, id, method, name, value)| {
             let dir = if up { Dir::Up } else { Dir::Down };
-            (
-                dir,
-                format!("{{\"id\":{id},\"method\":\"{method}\",\"{name}\":{value}}}\n"),
-            )
+            (dir, format!("{{\"id\":{id},\"method\":\"{method}\",\"{name}\":{value}}}\n"))
         },
     );
     prop_oneof![

@@ -13,12 +13,7 @@ const SUBSCRIBE: &str = r#"{"id":1,"method":"mining.subscribe","params":["cgmine
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
-    [
-        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3],
-        encoder.finish().unwrap().as_slice(),
-        &[0; 8],
-    ]
-    .concat()
+    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], encoder.finish().unwrap().as_slice(), &[0; 8]].concat()
 }
 
 #[test]
@@ -29,20 +24,13 @@ fn a_session_that_turns_to_gzip_is_read_on() {
     session.data(at(DOWN, 2), GREETING.as_bytes(), &mut out);
     let authorize = r#"{"id":2,"method":"mining.authorize","params":["rig","x"]}"#;
 
-    session.data(
-        at(UP, 3),
-        &[b"\n".as_slice(), &gzip(authorize)].concat(),
-        &mut out,
-    );
+    session.data(at(UP, 3), &[b"\n".as_slice(), &gzip(authorize)].concat(), &mut out);
     session.data(at(DOWN, 4), &gzip(r#"{"id":2,"result":"w-1"}"#), &mut out);
 
     let found = mining(&out);
     assert_eq!(found.len(), 4);
     assert_eq!((found[2].kind, found[2].carrier), (Kind::Authorize, "gzip"));
-    assert_eq!(
-        (found[3].outcome, found[3].carrier),
-        (Outcome::Accepted, "gzip")
-    );
+    assert_eq!((found[3].outcome, found[3].carrier), (Outcome::Accepted, "gzip"));
 }
 
 #[test]
@@ -51,21 +39,14 @@ fn gzip_that_cannot_be_read_is_said_once_and_keeps_the_verdict() {
     let mut out = Events::new();
     session.data(at(UP, 1), HELLO.as_bytes(), &mut out);
 
-    session.data(
-        at(DOWN, 2),
-        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff",
-        &mut out,
-    );
+    session.data(at(DOWN, 2), b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff", &mut out);
     session.data(at(DOWN, 3), b"\x1f\x8b\x08more", &mut out);
     session.data(at(UP, 4), &gzip("{}")[..12], &mut out);
     session.gap(at(UP, 5), 100, &mut out);
 
     let found = mining(&out);
     assert_eq!(found.len(), 2);
-    assert_eq!(
-        (found[1].kind, found[1].role),
-        (Kind::Compressed, Role::Pool)
-    );
+    assert_eq!((found[1].kind, found[1].role), (Kind::Compressed, Role::Pool));
     assert!(session.is_mining());
 }
 
@@ -118,15 +99,9 @@ fn a_gap_costs_the_message_it_falls_into() {
 fn answers_to_equal_ids_are_told_in_order_and_directions_apart() {
     let events = events(&[
         (UP, SUBSCRIBE),
-        (
-            DOWN,
-            r#"{"id":1,"method":"client.get_version","params":[]}"#,
-        ),
+        (DOWN, r#"{"id":1,"method":"client.get_version","params":[]}"#),
         (UP, r#"{"id":1,"result":"cgminer/4.9"}"#),
-        (
-            UP,
-            r#"{"id":1,"method":"mining.authorize","params":["a","x"]}"#,
-        ),
+        (UP, r#"{"id":1,"method":"mining.authorize","params":["a","x"]}"#),
         (DOWN, r#"{"id":1,"result":[[],"00",4]}"#),
         (DOWN, r#"{"id":1,"result":true}"#),
         (DOWN, r#"{"id":1,"result":true}"#),
@@ -149,10 +124,7 @@ fn answers_to_equal_ids_are_told_in_order_and_directions_apart() {
 fn a_miner_that_probes_dialects_starts_afresh() {
     let found = session(&[
         (UP, HELLO),
-        (
-            DOWN,
-            r#"{"id":0,"result":null,"error":[20,"Unknown method",null]}"#,
-        ),
+        (DOWN, r#"{"id":0,"result":null,"error":[20,"Unknown method",null]}"#),
         (
             UP,
             r#"{"id":1,"method":"eth_submitLogin","params":["0xc2d7cf95645d33006175b78989035c7c9061d3f9"]}"#,
@@ -185,10 +157,7 @@ fn a_proof_of_600_kib_in_one_line_is_read_in_segments() {
 
     let found = mining(&out);
     assert_eq!(brief(found[1]), "submit miner valid !");
-    assert_eq!(
-        (found[1].job_id.as_str(), found[1].wallet.as_str()),
-        ("p1", wallet.as_str())
-    );
+    assert_eq!((found[1].job_id.as_str(), found[1].wallet.as_str()), ("p1", wallet.as_str()));
     assert_eq!(usize::try_from(found[1].bytes).unwrap(), line.len() - 2);
     assert_eq!(found[1].excerpt.len(), 256);
 }
@@ -203,10 +172,7 @@ fn long_lines_are_skipped_until_mining_was_seen() {
     session.data(at(UP, 2), SUBSCRIBE.as_bytes(), &mut out);
 
     assert_eq!(mining(&out).len(), 1);
-    assert_eq!(
-        session.skipped_bytes(UP),
-        u64::try_from(long.len() - 1).unwrap()
-    );
+    assert_eq!(session.skipped_bytes(UP), u64::try_from(long.len() - 1).unwrap());
 }
 
 #[test]
@@ -216,13 +182,8 @@ fn noise_is_given_back_and_endless_other_json_is_given_up() {
     let mut out = Events::new();
     let line = "{\"level\":\"info\"}\n".repeat(1000);
 
-    assert_eq!(
-        noise.data(at(UP, 1), &[b'.'; 5000], &mut out),
-        crate::proto::Step::NotMine
-    );
-    let steps: Vec<_> = (0..80)
-        .map(|n| other.data(at(UP, n), line.as_bytes(), &mut out))
-        .collect();
+    assert_eq!(noise.data(at(UP, 1), &[b'.'; 5000], &mut out), crate::proto::Step::NotMine);
+    let steps: Vec<_> = (0..80).map(|n| other.data(at(UP, n), line.as_bytes(), &mut out)).collect();
 
     assert_eq!(steps[0], crate::proto::Step::More);
     assert_eq!(steps[79], crate::proto::Step::Done);
@@ -235,11 +196,7 @@ fn web_socket_frames_may_hold_parts_of_messages() {
     let mut out = Events::new();
 
     session.data(at(UP, 1), br#"{"type":"auth","params":{"site_"#, &mut out);
-    session.data(
-        at(UP, 2),
-        br#"key":"K"}}{"type":"open","params":{}}"#,
-        &mut out,
-    );
+    session.data(at(UP, 2), br#"key":"K"}}{"type":"open","params":{}}"#, &mut out);
 
     let found = mining(&out);
     assert_eq!(found.len(), 2);
