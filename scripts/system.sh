@@ -61,19 +61,19 @@ find_python() {
   return 1
 }
 
+# python_packages: of the first Python that is new enough; the usual name where apt knows nothing.
 python_packages() {
   local name
   for name in python3 python3.13 python3.12 python3.11; do
-    if apt_offers "$name" "$NEEDS_PYTHON"; then
-      printf '%s\n' "$name" "$name-venv"
-      return 0
-    fi
+    if apt_offers "$name" "$NEEDS_PYTHON"; then break; fi
+    name=python3
   done
-  return 1
+  printf '%s\n' "$name" "$name-venv"
 }
 
-# rust_packages EXTRAS: the first family of packages with a new enough Rust. Debian 12 carries one
-# for its browsers (-web), Ubuntu several side by side (-1.89). Where only rustup is packaged, that.
+# rust_packages EXTRAS: the first family of packages with a new enough Rust. Debian carries one for
+# its browsers (-web), Ubuntu several side by side (-1.89). Otherwise rustup, which downloads it.
+# With EXTRAS (any text), rustfmt and clippy too.
 rust_packages() {
   local version
   if apt_offers rustc "$NEEDS_RUST"; then
@@ -83,7 +83,7 @@ rust_packages() {
   elif version=$(newest_versioned_rust); then
     apt_known "rustc-$version" "cargo-$version" ${1:+"rustfmt-$version" "rust-$version-clippy"}
   else
-    apt_known rustup | grep .
+    has rustup || printf '%s\n' rustup
   fi
 }
 
