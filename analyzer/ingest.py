@@ -120,7 +120,6 @@ def load(
     try:
         analysis = _core.analyze(
             list(paths),
-            inside=list(settings.inside),
             patterns=ruleset.patterns(),
             limits=dict(settings.limits),
             progress=progress,

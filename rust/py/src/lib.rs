@@ -1,6 +1,35 @@
-//! Builds `analyzer._core`.
+//! Builds `analyzer._core`: converts types, releases the interpreter, maps errors, nothing else.
+
+mod analysis;
+mod arrow;
+mod frames;
+mod stats;
+
 use pyo3::prelude::*;
+
+pyo3::create_exception!(
+    _core,
+    CaptureError,
+    pyo3::exceptions::PyException,
+    "An input is no capture, or the system refused it: (path, offset, message)."
+);
 
 /// The Rust core of Outgate.
 #[pymodule]
-mod _core {}
+mod _core {
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_export]
+    use super::CaptureError;
+    #[pymodule_export]
+    use super::analysis::{Analysis, analyze};
+    #[pymodule_export]
+    use super::arrow::ArrowTable;
+    #[pymodule_export]
+    use super::frames::{CapturedFrame, read_frames};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

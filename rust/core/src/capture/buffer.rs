@@ -122,7 +122,7 @@ mod tests {
             buffer.consume(n);
         }
         assert_eq!(seen, data);
-        assert_eq!(buffer.offset(), data.len() as u64);
+        assert_eq!(buffer.offset(), u64::try_from(data.len()).unwrap());
     }
 
     #[test]

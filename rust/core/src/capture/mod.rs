@@ -306,7 +306,9 @@ fn describe(start: &[u8]) -> String {
         [b's', b'n', b'o', b'o', b'p', 0, 0, 0, ..] => "is a snoop capture: convert it to pcapng",
         [0x7f, b'E', b'L', b'F', ..] => "is a program",
         [b'%', b'P', b'D', b'F', ..] => "is a PDF document",
-        _ if start.len() < 24 => return format!("is cut: {} bytes, no capture header", start.len()),
+        _ if start.len() < 24 => {
+            return format!("is cut: {} bytes, no capture header", start.len());
+        }
         _ => "is no pcap or pcapng capture",
     };
     match start.get(..4) {

@@ -76,12 +76,7 @@ impl Fields<'_> {
 impl Pcapng {
     /// A reader for a file that starts with a section header.
     pub fn new(limits: &Limits) -> Self {
-        Self {
-            big_endian: false,
-            block_max: limits.block_bytes,
-            section: 0,
-            clocks: Vec::new(),
-        }
+        Self { big_endian: false, block_max: limits.block_bytes, section: 0, clocks: Vec::new() }
     }
 
     fn fields<'a>(&self, bytes: &'a [u8]) -> Fields<'a> {
@@ -128,8 +123,7 @@ impl Pcapng {
             let mut head = self.fields(at.buffer.ready());
             let kind = head.u32()?;
             if kind == SECTION {
-                self.big_endian =
-                    at.buffer.ready().get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
+                self.big_endian = at.buffer.ready().get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
                 head = self.fields(at.buffer.ready());
                 head.u32()?;
             }
@@ -149,7 +143,10 @@ impl Pcapng {
             }
             let total = if at.buffer.fill(padded) { padded } else { total };
             if !self.closes(at.buffer.ready(), total) {
-                at.issue("bad_block", format!("the {total} bytes long block ends with another length"));
+                at.issue(
+                    "bad_block",
+                    format!("the {total} bytes long block ends with another length"),
+                );
                 if !self.resync(at) {
                     return None;
                 }
@@ -199,7 +196,7 @@ impl Pcapng {
             Some(INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET)
         );
         let total = head.u32().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        known && total >= BLOCK_MIN && total % 4 == 0 && self.closes(rest, total)
+        known && total >= BLOCK_MIN && total.is_multiple_of(4) && self.closes(rest, total)
     }
 
     fn other_block(&mut self, kind: u32, total: usize, at: &mut Context) {

@@ -122,7 +122,14 @@ impl Fragments {
         let order = &mut self.order;
         let partial = self.partial.entry(key).or_insert_with(|| {
             order.push_back(key);
-            Partial { first_ts: ts, pieces: Vec::new(), total: None, kept: 0, ip_len: 0, packets: 0 }
+            Partial {
+                first_ts: ts,
+                pieces: Vec::new(),
+                total: None,
+                kept: 0,
+                ip_len: 0,
+                packets: 0,
+            }
         });
         if partial.pieces.len() >= PIECES_MAX {
             return Err("too_many_pieces");
@@ -170,9 +177,13 @@ impl Partial {
         let Some(total) = self.total else { return false };
         let mut spans: Vec<_> = self.pieces.iter().map(|(at, b)| (*at, at + b.len())).collect();
         spans.sort_unstable();
-        let covered = spans.iter().fold(0, |reached, (from, to)| {
-            if *from <= reached { reached.max(*to) } else { reached }
-        });
+        let covered =
+            spans.iter().fold(
+                0,
+                |reached, (from, to)| {
+                    if *from <= reached { reached.max(*to) } else { reached }
+                },
+            );
         covered >= total
     }
 

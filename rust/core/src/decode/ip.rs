@@ -93,7 +93,9 @@ fn fragment<'a>(
                 Some(h) => {
                     (usize::from(h.fragment_offset.value()) * 8, h.more_fragments, h.identification)
                 }
-                None => return Decoded::Bad(Problem::new("ip", "bad_extension", "no fragment header")),
+                None => {
+                    return Decoded::Bad(Problem::new("ip", "bad_extension", "no fragment header"));
+                }
             }
         }
     };

@@ -70,7 +70,15 @@ impl Connection {
     }
 
     #[inline]
-    fn send(&mut self, record: &mut Record, dir: Dir, tcp: &Tcp, payload: u32, advance: u32, ts: i64) {
+    fn send(
+        &mut self,
+        record: &mut Record,
+        dir: Dir,
+        tcp: &Tcp,
+        payload: u32,
+        advance: u32,
+        ts: i64,
+    ) {
         let side = self.sides.of_mut(dir);
         let end = tcp.seq.wrapping_add(advance);
         if tcp.has(flag::SYN) {

@@ -1,4 +1,202 @@
-//! One flow's parser.
+//! One flow's parser: probes what each side says, then feeds whoever recognised it.
 
-/// placeholder
-pub struct Session {}
+use super::http1::{self, Http1Parser};
+use super::stratum::{self, JsonSession};
+use super::stratum_v2::{self, Sv2Parser};
+use super::tls::{self, TlsParser};
+use super::{At, Both, Event, Events, Parser, Step, dns, other, ssh::SshParser};
+
+/// Deliveries of each direction that are probed before a flow counts as unknown. A proxy's greeting
+/// takes two or three; what comes later is in the middle of something.
+const TRIES: u8 = 8;
+/// Carriers looked through, one inside the other.
+const DEPTH_MAX: u8 = 4;
+/// Bytes a server may send before its SSH banner.
+const BANNER_WITHIN: usize = 4000;
+
+enum State {
+    Probing,
+    Parsing(Box<dyn Parser + Send>),
+    Over,
+}
+
+/// What a flow speaks, as far as it was recognised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct App {
+    /// The parser's or label's name; empty if nothing was recognised.
+    pub name: &'static str,
+    /// What it says is hidden from here on.
+    pub encrypted: bool,
+}
+
+/// The parser of one TCP flow, or of what a carrier holds.
+pub struct Session {
+    state: State,
+    app: App,
+    tries: Both<u8>,
+    said: Both<bool>,
+    carrier: &'static str,
+    depth: u8,
+    dns_port: bool,
+}
+
+impl Session {
+    /// A session for a TCP flow between these ports.
+    #[must_use]
+    pub fn new(src_port: u16, dst_port: u16) -> Self {
+        let dns_port = [src_port, dst_port].contains(&53);
+        Self { dns_port, ..Self::carried("", 0) }
+    }
+
+    /// A session for what `carrier` holds, itself `depth` carriers deep.
+    #[must_use]
+    pub fn carried(carrier: &'static str, depth: u8) -> Self {
+        Self {
+            state: if depth > DEPTH_MAX { State::Over } else { State::Probing },
+            app: App::default(),
+            tries: Both::default(),
+            said: Both::default(),
+            carrier,
+            depth,
+            dns_port: false,
+        }
+    }
+
+    /// What was recognised.
+    #[must_use]
+    pub fn app(&self) -> App {
+        self.app
+    }
+
+    /// True when further bytes are of no use.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    fn probe(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
+        let opens = !std::mem::replace(self.said.of_mut(at.dir), true);
+        if let Some((parser, name, encrypted)) = self.recognise(at, bytes, opens) {
+            self.app = App { name, encrypted };
+            self.state = State::Parsing(parser);
+            return self.parse(at, bytes, out);
+        }
+        if tls::is_data(bytes) {
+            self.app = App { name: "tls", encrypted: true };
+            self.state = State::Over;
+            return Step::Done;
+        }
+        if let Some(label) = other::label_first_bytes(at.dir.is_up(), bytes) {
+            self.app.name = label.name;
+            let goes_on = label.name == "socks";
+            out.push((at, Event::Label(label)));
+            if !goes_on {
+                self.state = State::Over;
+                return Step::Done;
+            }
+        }
+        let tries = self.tries.of_mut(at.dir);
+        *tries += 1;
+        if *tries >= TRIES {
+            self.state = State::Over;
+            return Step::Done;
+        }
+        Step::More
+    }
+
+    fn recognise(
+        &self,
+        at: At,
+        bytes: &[u8],
+        opens: bool,
+    ) -> Option<(Box<dyn Parser + Send>, &'static str, bool)> {
+        if tls::probe(bytes) {
+            return Some((Box::<TlsParser>::default(), "tls", true));
+        }
+        if is_ssh(bytes) {
+            return Some((Box::new(SshParser::new(self.carrier)), "ssh", true));
+        }
+        if http1::probe(bytes) {
+            return Some((Box::new(Http1Parser::new(self.depth)), "http", false));
+        }
+        if self.dns_port && dns::tcp::probe(bytes) {
+            return Some((Box::<dns::TcpDns>::default(), "dns", false));
+        }
+        if opens && at.dir.is_up() && stratum_v2::probe(bytes) {
+            return Some((Box::<Sv2Parser>::default(), "stratum_v2", true));
+        }
+        if other::label_first_bytes(at.dir.is_up(), bytes).is_none()
+            && stratum::looks_like_json_session(bytes, !opens)
+        {
+            return Some((Box::new(JsonSession::new(self.carrier)), "json", false));
+        }
+        None
+    }
+
+    fn parse(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
+        let State::Parsing(parser) = &mut self.state else { return Step::Done };
+        let step = parser.data(at, bytes, out);
+        self.follow(step, at, bytes, out)
+    }
+
+    fn follow(&mut self, step: Step, at: At, bytes: &[u8], out: &mut Events) -> Step {
+        match step {
+            Step::More => Step::More,
+            Step::Done => {
+                self.end(out);
+                Step::Done
+            }
+            Step::NotMine => {
+                self.end(out);
+                self.state = State::Probing;
+                self.app = App::default();
+                *self.tries.of_mut(at.dir) += 1;
+                Step::More
+            }
+            Step::Hand(from) => {
+                self.end(out);
+                *self = Self::carried("connect", self.depth + 1);
+                match bytes.get(from..) {
+                    Some(rest) if !rest.is_empty() => self.data(at, rest, out),
+                    _ => Step::More,
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut Events) {
+        if let State::Parsing(parser) = &mut self.state {
+            parser.finish(out);
+        }
+        self.state = State::Over;
+    }
+}
+
+impl Parser for Session {
+    fn data(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
+        match self.state {
+            State::Probing => self.probe(at, bytes, out),
+            State::Parsing(_) => self.parse(at, bytes, out),
+            State::Over => Step::Done,
+        }
+    }
+
+    fn gap(&mut self, at: At, missing: u64, out: &mut Events) -> Step {
+        *self.said.of_mut(at.dir) = true;
+        let State::Parsing(parser) = &mut self.state else { return Step::More };
+        let step = parser.gap(at, missing, out);
+        self.follow(step, at, &[], out)
+    }
+
+    fn finish(&mut self, out: &mut Events) {
+        self.end(out);
+    }
+}
+
+fn is_ssh(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"SSH-") {
+        return true;
+    }
+    let start = bytes.get(..BANNER_WITHIN).unwrap_or(bytes);
+    memchr::memmem::find(start, b"\nSSH-2.0-").is_some()
+}

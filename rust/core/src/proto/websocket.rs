@@ -57,12 +57,7 @@ impl WebSocket {
     /// Starts behind the HTTP heads; `deflate` if they agreed on `permessage-deflate`.
     #[must_use]
     pub fn new(carried: Box<dyn Parser + Send>, deflate: bool) -> Self {
-        Self {
-            carried,
-            deflate,
-            said_compressed: false,
-            sides: Both::default(),
-        }
+        Self { carried, deflate, said_compressed: false, sides: Both::default() }
     }
 
     fn payload(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
@@ -71,9 +66,7 @@ impl WebSocket {
             return Step::More;
         };
         let payload = unmask(frame, bytes);
-        frame.left = frame
-            .left
-            .saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        frame.left = frame.left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let frame = *frame;
         if frame.left == 0 {
             side.frame = None;
@@ -94,10 +87,7 @@ impl WebSocket {
     fn compressed(&mut self, at: At, payload: &[u8], ends: bool, out: &mut Events) -> Step {
         if !self.deflate {
             if !std::mem::replace(&mut self.said_compressed, true) {
-                let label = Label {
-                    name: "websocket_compressed",
-                    detail: String::new(),
-                };
+                let label = Label { name: "websocket_compressed", detail: String::new() };
                 out.push((at, Event::Label(label)));
             }
             return Step::More;
@@ -135,11 +125,7 @@ fn unmask<'a>(frame: &mut Frame, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     };
     let keys = mask.iter().cycle().skip(frame.mask_at);
     frame.mask_at = (frame.mask_at + bytes.len()) % mask.len();
-    bytes
-        .iter()
-        .zip(keys)
-        .map(|(byte, key)| byte ^ key)
-        .collect()
+    bytes.iter().zip(keys).map(|(byte, key)| byte ^ key).collect()
 }
 
 impl Side {
@@ -212,16 +198,7 @@ fn parse_header(header: &[u8]) -> Option<(u8, Frame)> {
         _ => Some(*rest.first_chunk::<4>()?),
     };
     let data = flags & 0x8 == 0;
-    Some((
-        flags,
-        Frame {
-            left,
-            mask,
-            mask_at: 0,
-            data,
-            last: flags & FINAL != 0,
-        },
-    ))
+    Some((flags, Frame { left, mask, mask_at: 0, data, last: flags & FINAL != 0 }))
 }
 
 impl Parser for WebSocket {
@@ -252,11 +229,7 @@ impl Parser for WebSocket {
                 return Step::Done;
             }
         }
-        if self.sides.up.lost && self.sides.down.lost {
-            Step::Done
-        } else {
-            Step::More
-        }
+        if self.sides.up.lost && self.sides.down.lost { Step::Done } else { Step::More }
     }
 
     fn gap(&mut self, at: At, missing: u64, out: &mut Events) -> Step {

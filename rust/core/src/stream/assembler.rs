@@ -109,12 +109,7 @@ impl Assembler {
     /// Learns that the other side has everything before `ack`: what is still missing then was not
     /// captured. Two segments must wait for it, so that packets captured out of order do not count.
     #[inline]
-    pub fn acknowledged(
-        &mut self,
-        ack: u32,
-        budget: &mut Budget,
-        mut give: impl FnMut(Piece<'_>),
-    ) {
+    pub fn acknowledged(&mut self, ack: u32, budget: &mut Budget, mut give: impl FnMut(Piece<'_>)) {
         if self.ahead.len() < 2 {
             return;
         }

@@ -72,18 +72,11 @@ fn known(message: &[u8], rtype: u16, data_at: usize, data: &[u8]) -> Option<Stri
         AAAA => Some(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string()),
         2 | 5 | 12 | 39 => name::read(message, &mut r),
         6 => soa(message, &mut r),
-        15 => Some(format!(
-            "{} {}",
-            r.u16().ok()?,
-            name::read(message, &mut r)?
-        )),
+        15 => Some(format!("{} {}", r.u16().ok()?, name::read(message, &mut r)?)),
         16 | 99 => character_strings(data),
         33 => {
             let (priority, weight, port) = (r.u16().ok()?, r.u16().ok()?, r.u16().ok()?);
-            Some(format!(
-                "{priority} {weight} {port} {}",
-                name::read(message, &mut r)?
-            ))
+            Some(format!("{priority} {weight} {port} {}", name::read(message, &mut r)?))
         }
         64 | 65 => service_binding(message, &mut r),
         _ => None,
@@ -150,10 +143,7 @@ fn alpn(value: &[u8]) -> Option<String> {
 
 fn addresses<const N: usize, T: From<[u8; N]> + ToString>(value: &[u8]) -> String {
     let (chunks, _) = value.as_chunks::<N>();
-    let shown: Vec<String> = chunks
-        .iter()
-        .map(|octets| T::from(*octets).to_string())
-        .collect();
+    let shown: Vec<String> = chunks.iter().map(|octets| T::from(*octets).to_string()).collect();
     shown.join(",")
 }
 
@@ -194,10 +184,7 @@ mod tests {
             "1 . alpn=h2 port=443 ech"
         );
         assert_eq!(
-            shown(
-                6,
-                b"\x01a\x00\x01b\x00\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05"
-            ),
+            shown(6, b"\x01a\x00\x01b\x00\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05"),
             "a b 1 2 3 4 5"
         );
     }
@@ -205,10 +192,7 @@ mod tests {
     #[test]
     fn address_hints_are_listed() {
         assert_eq!(
-            shown(
-                64,
-                b"\x00\x02\x01s\x00\x00\x04\x00\x08\xc0\x00\x02\x01\xc0\x00\x02\x02"
-            ),
+            shown(64, b"\x00\x02\x01s\x00\x00\x04\x00\x08\xc0\x00\x02\x01\xc0\x00\x02\x02"),
             "2 s ipv4hint=192.0.2.1,192.0.2.2"
         );
     }

@@ -110,13 +110,7 @@ fn read_record<'a>(message: &[u8], r: &mut Reader<'a>) -> Option<RawRecord<'a>> 
     let length = usize::from(r.u16().ok()?);
     let data_at = r.offset();
     let data = r.take(length).ok()?;
-    Some(RawRecord {
-        name,
-        rtype,
-        ttl,
-        data_at,
-        data,
-    })
+    Some(RawRecord { name, rtype, ttl, data_at, data })
 }
 
 /// Reads one message.
@@ -135,10 +129,7 @@ pub fn parse(bytes: &[u8]) -> Option<Message> {
             return None;
         }
         if questions.len() < MAX_RECORDS {
-            questions.push(Question {
-                name,
-                rtype: data::type_name(rtype),
-            });
+            questions.push(Question { name, rtype: data::type_name(rtype) });
         }
     }
     Some(Message {

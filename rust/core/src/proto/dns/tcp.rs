@@ -61,24 +61,13 @@ fn framed(buffer: &[u8]) -> Option<&[u8]> {
 
 impl Parser for TcpDns {
     fn data(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
-        if self.take_messages(at, bytes, out) {
-            Step::More
-        } else {
-            Step::NotMine
-        }
+        if self.take_messages(at, bytes, out) { Step::More } else { Step::NotMine }
     }
 
     fn gap(&mut self, at: At, _missing: u64, _out: &mut Events) -> Step {
         // Without the missing bytes the next length cannot be found.
-        *self.sides.of_mut(at.dir) = Side {
-            buffer: Vec::new(),
-            lost: true,
-        };
-        if self.sides.up.lost && self.sides.down.lost {
-            Step::Done
-        } else {
-            Step::More
-        }
+        *self.sides.of_mut(at.dir) = Side { buffer: Vec::new(), lost: true };
+        if self.sides.up.lost && self.sides.down.lost { Step::Done } else { Step::More }
     }
 
     fn finish(&mut self, _out: &mut Events) {}
@@ -91,11 +80,7 @@ mod tests {
     use crate::proto::Dir;
     use proptest::prelude::*;
 
-    const UP: At = At {
-        frame: 1,
-        ts: 0,
-        dir: Dir::Up,
-    };
+    const UP: At = At { frame: 1, ts: 0, dir: Dir::Up };
 
     fn frame(message: &[u8]) -> Vec<u8> {
         let length = u16::try_from(message.len()).unwrap().to_be_bytes();
@@ -135,10 +120,7 @@ mod tests {
     fn a_gap_silences_its_direction_only() {
         let mut parser = TcpDns::default();
         let mut out = Events::new();
-        let down = At {
-            dir: Dir::Down,
-            ..UP
-        };
+        let down = At { dir: Dir::Down, ..UP };
 
         assert_eq!(parser.gap(UP, 9, &mut out), Step::More);
         parser.data(UP, &frame(QUERY), &mut out);

@@ -30,11 +30,7 @@ impl Framing {
         match self {
             Self::Length(left) => {
                 take_content(left, bytes, sink);
-                if *left == 0 {
-                    Progress::End
-                } else {
-                    Progress::More
-                }
+                if *left == 0 { Progress::End } else { Progress::More }
             }
             Self::Chunked(chunked) => chunked.take(bytes, sink),
             Self::ToClose => {
@@ -176,9 +172,7 @@ impl Chunked {
 
     fn begin_chunk(&mut self, size: u64) {
         self.enter(match size {
-            0 => Phase::Trailer {
-                line_is_empty: true,
-            },
+            0 => Phase::Trailer { line_is_empty: true },
             _ => Phase::Content(size),
         });
     }
@@ -197,18 +191,13 @@ impl JsonBody {
         if self.refused {
             return false;
         }
-        let content = if self.bytes.is_empty() {
-            content.trim_ascii_start()
-        } else {
-            content
-        };
+        let content = if self.bytes.is_empty() { content.trim_ascii_start() } else { content };
         if self.bytes.is_empty() && !matches!(content, [] | [b'{' | b'[', ..]) {
             self.refused = true;
             return false;
         }
         let room = MAX_JSON.saturating_sub(self.bytes.len());
-        self.bytes
-            .extend_from_slice(content.get(..room).unwrap_or(content));
+        self.bytes.extend_from_slice(content.get(..room).unwrap_or(content));
         self.bytes.len() >= MAX_JSON
     }
 
@@ -234,10 +223,7 @@ mod tests {
     fn chunks_are_joined_and_extensions_and_trailers_passed_over() {
         let (content, progress, left) = unchunk(b"3;x=y\r\nabc\r\n2\nde\n0\r\nA: b\r\n\r\nNEXT");
 
-        assert_eq!(
-            (content.as_slice(), progress, left),
-            (&b"abcde"[..], Progress::End, 4)
-        );
+        assert_eq!((content.as_slice(), progress, left), (&b"abcde"[..], Progress::End, 4));
     }
 
     #[test]

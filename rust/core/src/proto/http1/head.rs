@@ -40,11 +40,7 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Reads one whole head, with its empty line.
 pub(super) fn parse(bytes: &[u8]) -> Option<Parsed> {
-    if bytes.starts_with(b"HTTP/") {
-        response(bytes)
-    } else {
-        request(bytes)
-    }
+    if bytes.starts_with(b"HTTP/") { response(bytes) } else { request(bytes) }
 }
 
 fn request(bytes: &[u8]) -> Option<Parsed> {
@@ -120,9 +116,7 @@ fn read_length(value: &[u8], parsed: &mut Parsed) {
 
 /// True if `value` holds `lower`, whatever its letters' case.
 fn contains(value: &[u8], lower: &[u8]) -> bool {
-    value
-        .windows(lower.len())
-        .any(|window| window.eq_ignore_ascii_case(lower))
+    value.windows(lower.len()).any(|window| window.eq_ignore_ascii_case(lower))
 }
 
 #[cfg(test)]
@@ -140,10 +134,7 @@ mod tests {
     fn a_long_target_is_clipped() {
         let bytes = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(2000));
 
-        assert_eq!(
-            parse(bytes.as_bytes()).unwrap().head.target.len(),
-            MAX_TARGET
-        );
+        assert_eq!(parse(bytes.as_bytes()).unwrap().head.target.len(), MAX_TARGET);
     }
 
     #[test]

@@ -204,15 +204,11 @@ impl Http1Parser {
         let waits = pending.asks_change();
         let framing = match parsed {
             Parsed { chunked: true, .. } => Some(Framing::Chunked(Chunked::default())),
-            Parsed {
-                has_length: true, ..
-            } => Some(Framing::Length(head.content_length)),
+            Parsed { has_length: true, .. } => Some(Framing::Length(head.content_length)),
             _ => None,
         };
         let kept = collect.then(|| pending.asked.clone());
-        self.sides
-            .of_mut(at.dir)
-            .begin_body(framing, true, kept, waits);
+        self.sides.of_mut(at.dir).begin_body(framing, true, kept, waits);
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
         }
@@ -223,19 +219,13 @@ impl Http1Parser {
     fn response(&mut self, at: At, parsed: Parsed, left: usize, out: &mut Events) -> Outcome {
         let status = parsed.head.status;
         let interim = (100..200).contains(&status) && status != 101;
-        let asked = if interim {
-            None
-        } else {
-            self.pending.pop_front()
-        };
+        let asked = if interim { None } else { self.pending.pop_front() };
         let refuses_change = asked.as_ref().is_none_or(Pending::asks_change);
         let pending = asked.unwrap_or_default();
         let upgrade = parsed.head.upgrade.clone();
         let framing = response_framing(&parsed, &pending);
         let kept = wants_json(&pending).then(|| pending.asked.clone());
-        self.sides
-            .of_mut(at.dir)
-            .begin_body(framing, false, kept, false);
+        self.sides.of_mut(at.dir).begin_body(framing, false, kept, false);
         out.push((at, Event::Http(Box::new(parsed.head))));
         if interim {
             return Outcome::Go;
@@ -245,20 +235,13 @@ impl Http1Parser {
             return Outcome::Hand(left);
         }
         if status == 101 && upgrade.eq_ignore_ascii_case("websocket") {
-            return Outcome::WebSocket {
-                deflate: parsed.deflate,
-                left,
-            };
+            return Outcome::WebSocket { deflate: parsed.deflate, left };
         }
         if status == 101 {
             label(at, "http_upgrade", &upgrade, out);
             return Outcome::Hand(left);
         }
-        if refuses_change {
-            self.replay_held(at, out)
-        } else {
-            Outcome::Go
-        }
+        if refuses_change { self.replay_held(at, out) } else { Outcome::Go }
     }
 
     /// The protocol did not change after all: what the client sent meanwhile is HTTP.
@@ -273,21 +256,12 @@ impl Http1Parser {
     }
 
     fn json(&mut self, at: At, json: &Json, out: &mut Events) {
-        let Json {
-            request,
-            asked,
-            body,
-        } = json;
+        let Json { request, asked, body } = json;
         if chia::is_body(&asked.target, *request, body) {
             self.chia(at, asked, out);
         }
-        let mining = self
-            .mining
-            .get_or_insert_with(|| Box::new(JsonSession::new("http")));
-        mining.http_head(HttpFacts::new(
-            &asked.user_agent,
-            !asked.extensions.is_empty(),
-        ));
+        let mining = self.mining.get_or_insert_with(|| Box::new(JsonSession::new("http")));
+        mining.http_head(HttpFacts::new(&asked.user_agent, !asked.extensions.is_empty()));
         mining.data(at, body, out);
         mining.boundary(at.dir);
     }
@@ -331,11 +305,7 @@ fn response_framing(parsed: &Parsed, pending: &Pending) -> Option<Framing> {
     }
     Some(match parsed {
         Parsed { chunked: true, .. } => Framing::Chunked(Chunked::default()),
-        Parsed {
-            has_length: true,
-            head,
-            ..
-        } => Framing::Length(head.content_length),
+        Parsed { has_length: true, head, .. } => Framing::Length(head.content_length),
         _ => Framing::ToClose,
     })
 }
@@ -356,9 +326,7 @@ impl Parser for Http1Parser {
             Outcome::NotMine => Step::NotMine,
             Outcome::Hand(left) => Step::Hand(bytes.len().saturating_sub(left)),
             Outcome::WebSocket { deflate, left } => {
-                let rest = bytes
-                    .get(bytes.len().saturating_sub(left)..)
-                    .unwrap_or_default();
+                let rest = bytes.get(bytes.len().saturating_sub(left)..).unwrap_or_default();
                 self.open(at, deflate, rest, out)
             }
         }

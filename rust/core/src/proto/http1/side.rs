@@ -58,11 +58,7 @@ impl Collector {
     fn close(mut self) -> Option<Json> {
         let body = self.json.close();
         let Self { request, asked, .. } = self;
-        (!body.is_empty()).then_some(Json {
-            request,
-            asked,
-            body,
-        })
+        (!body.is_empty()).then_some(Json { request, asked, body })
     }
 }
 
@@ -107,8 +103,7 @@ impl Side {
         }
         let before = self.buffer.len();
         let room = MAX_HEAD.saturating_sub(before);
-        self.buffer
-            .extend_from_slice(rest.get(..room).unwrap_or(rest));
+        self.buffer.extend_from_slice(rest.get(..room).unwrap_or(rest));
         let Some(end) = head::end(&self.buffer, self.searched) else {
             *rest = rest.get(room..).unwrap_or_default();
             if self.buffer.len() >= MAX_HEAD {
@@ -154,21 +149,13 @@ impl Side {
             Some(framing) => {
                 self.state = State::Body(framing);
                 let json = JsonBody::default();
-                self.collector = asked.map(|asked| Collector {
-                    request,
-                    asked,
-                    json,
-                });
+                self.collector = asked.map(|asked| Collector { request, asked, json });
             }
         }
     }
 
     fn end_body(&mut self) {
-        self.state = if self.holds_after_body {
-            State::Held
-        } else {
-            State::Head
-        };
+        self.state = if self.holds_after_body { State::Held } else { State::Head };
     }
 
     fn body(&mut self, rest: &mut &[u8]) -> Said {
@@ -195,8 +182,7 @@ impl Side {
 
     fn hold(&mut self, rest: &mut &[u8]) {
         let room = MAX_HELD.saturating_sub(self.buffer.len());
-        self.buffer
-            .extend_from_slice(rest.get(..room).unwrap_or(rest));
+        self.buffer.extend_from_slice(rest.get(..room).unwrap_or(rest));
         *rest = &[];
     }
 
@@ -209,20 +195,13 @@ impl Side {
         let held = std::mem::take(&mut self.buffer);
         let whole = held.len() < MAX_HELD;
         self.state = if whole { State::Head } else { State::Lost };
-        if held.is_empty() || !whole {
-            None
-        } else {
-            Some((self.last?, held))
-        }
+        if held.is_empty() || !whole { None } else { Some((self.last?, held)) }
     }
 
     fn resync(&mut self, rest: &mut &[u8]) {
         let before = self.buffer.len();
         self.buffer.extend_from_slice(rest);
-        let found = STARTS
-            .iter()
-            .filter_map(|start| memmem::find(&self.buffer, start))
-            .min();
+        let found = STARTS.iter().filter_map(|start| memmem::find(&self.buffer, start)).min();
         match found {
             Some(start) => {
                 // What was kept of earlier bytes goes back in front by staying in the buffer.
@@ -262,7 +241,5 @@ impl Side {
 
 fn skip_line_ends(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
-    start
-        .and_then(|start| bytes.get(start..))
-        .unwrap_or_default()
+    start.and_then(|start| bytes.get(start..)).unwrap_or_default()
 }

@@ -19,16 +19,8 @@ impl Parser for Echo {
     fn finish(&mut self, _out: &mut Events) {}
 }
 
-const UP: At = At {
-    frame: 1,
-    ts: 0,
-    dir: Dir::Up,
-};
-const DOWN: At = At {
-    frame: 2,
-    ts: 1,
-    dir: Dir::Down,
-};
+const UP: At = At { frame: 1, ts: 0, dir: Dir::Up };
+const DOWN: At = At { frame: 2, ts: 1, dir: Dir::Down };
 
 fn parser() -> Http1Parser {
     Http1Parser::carrying(Box::new(|| Box::new(Echo)))
@@ -89,10 +81,7 @@ fn a_getwork_request_and_its_answer_are_mining() {
     let (data, target) = ("0".repeat(256), "f".repeat(64));
     let work =
         format!(r#"{{"result":{{"data":"{data}","target":"{target}"}},"error":null,"id":"json"}}"#);
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{work}",
-        work.len()
-    );
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{work}", work.len());
 
     let (events, _) = run(&[(UP, GETWORK), (DOWN, answer.as_bytes())]);
 
@@ -100,9 +89,7 @@ fn a_getwork_request_and_its_answer_are_mining() {
     assert_eq!(read[0].extensions, "longpoll midstate rollntime submitold");
     assert_eq!(read[0].user_agent, "cgminer 4.9");
     assert_eq!(read[1].content_length, 379);
-    let mining = events
-        .iter()
-        .filter(|(_, event)| matches!(event, Event::Mining(_)));
+    let mining = events.iter().filter(|(_, event)| matches!(event, Event::Mining(_)));
     let said: Vec<Dir> = mining.map(|(at, _)| at.dir).collect();
     assert_eq!(said, [Dir::Up, Dir::Down]);
 }
@@ -111,10 +98,7 @@ fn a_getwork_request_and_its_answer_are_mining() {
 fn an_answer_to_head_has_no_body() {
     let (events, _) = run(&[
         (UP, b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
-        (
-            DOWN,
-            b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 -\r\n\r\n",
-        ),
+        (DOWN, b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 -\r\n\r\n"),
     ]);
 
     assert_eq!(heads(&events).len(), 4);
@@ -124,10 +108,7 @@ fn an_answer_to_head_has_no_body() {
 fn connect_hands_over_behind_the_answer() {
     let answer = b"HTTP/1.1 200 Connection established\r\n\r\nSSH-2.0-x\r\n";
 
-    let (events, step) = run(&[
-        (UP, b"CONNECT host.example:22 HTTP/1.1\r\n\r\n"),
-        (DOWN, answer),
-    ]);
+    let (events, step) = run(&[(UP, b"CONNECT host.example:22 HTTP/1.1\r\n\r\n"), (DOWN, answer)]);
 
     assert_eq!(step, Step::Hand(answer.len() - 11));
     assert_eq!(labels(&events), [("http_connect", "host.example:22")]);
@@ -150,10 +131,8 @@ fn a_refused_connect_stays_http() {
 fn another_upgrade_is_named_and_handed_over() {
     let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\n\r\n";
 
-    let (events, step) = run(&[
-        (UP, b"GET /derp HTTP/1.1\r\nUpgrade: DERP\r\n\r\n"),
-        (DOWN, answer),
-    ]);
+    let (events, step) =
+        run(&[(UP, b"GET /derp HTTP/1.1\r\nUpgrade: DERP\r\n\r\n"), (DOWN, answer)]);
 
     assert_eq!(step, Step::Hand(answer.len()));
     assert_eq!(labels(&events), [("http_upgrade", "DERP")]);
@@ -181,10 +160,7 @@ fn chia_farmers_are_named_once() {
     let body = b"POST /partial HTTP/1.1\r\nContent-Length: 40\r\n\r\n\
         {\"payload\": {\"launcher_id\": \"0xaaaaaaa\"}}";
 
-    let (events, _) = run(&[
-        (UP, b"GET /farmer?launcher_id=aa HTTP/1.1\r\n\r\n"),
-        (UP, body),
-    ]);
+    let (events, _) = run(&[(UP, b"GET /farmer?launcher_id=aa HTTP/1.1\r\n\r\n"), (UP, body)]);
 
     assert_eq!(labels(&events), [("chia", "GET /farmer")]);
 }
@@ -212,11 +188,7 @@ fn heads_are_found_again_after_a_gap() {
 fn a_gap_inside_a_body_of_known_length_loses_nothing_else() {
     let mut parser = parser();
     let mut out = Events::new();
-    parser.data(
-        UP,
-        b"PUT /a HTTP/1.1\r\nContent-Length: 100\r\n\r\n",
-        &mut out,
-    );
+    parser.data(UP, b"PUT /a HTTP/1.1\r\nContent-Length: 100\r\n\r\n", &mut out);
     parser.gap(UP, 90, &mut out);
     parser.data(UP, b"0123456789PUT /b HTTP/1.1\r\n\r\n", &mut out);
 

@@ -17,17 +17,10 @@ use crate::proto::text::clip;
 const MAX_DETAIL: usize = 120;
 
 fn label(name: &'static str, detail: &[u8]) -> Option<Label> {
-    Some(Label {
-        name,
-        detail: clip(detail, MAX_DETAIL),
-    })
+    Some(Label { name, detail: clip(detail, MAX_DETAIL) })
 }
 
 /// The first line, without its end.
 fn first_line(bytes: &[u8]) -> &[u8] {
-    bytes
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end()
+    bytes.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end()
 }

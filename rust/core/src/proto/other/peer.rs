@@ -31,10 +31,7 @@ pub(super) fn bitcoin(bytes: &[u8]) -> Option<Label> {
         return None;
     }
     let command = command(&padded)?;
-    let network = MAGICS
-        .iter()
-        .find(|(known, _)| *known == magic)
-        .map(|(_, name)| *name);
+    let network = MAGICS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name);
     let network = match network {
         Some(network) => network,
         None if command == "version" => "unknown network",
@@ -44,18 +41,11 @@ pub(super) fn bitcoin(bytes: &[u8]) -> Option<Label> {
 }
 
 fn command(padded: &[u8; 12]) -> Option<&str> {
-    let end = padded
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(padded.len());
+    let end = padded.iter().position(|&byte| byte == 0).unwrap_or(padded.len());
     let (name, padding) = padded.split_at_checked(end)?;
     let named = !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric);
     let padded_with_zeros = padding.iter().all(|&byte| byte == 0);
-    if named && padded_with_zeros {
-        std::str::from_utf8(name).ok()
-    } else {
-        None
-    }
+    if named && padded_with_zeros { std::str::from_utf8(name).ok() } else { None }
 }
 
 /// Levin, which Monero and its kin speak: a signature, a length, and a command number.
@@ -63,10 +53,7 @@ pub(super) fn monero(bytes: &[u8]) -> Option<Label> {
     const SIGNATURE: &[u8] = &[0x01, 0x21, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01];
     let mut r = Reader::new(bytes.strip_prefix(SIGNATURE)?);
     let (_length, _answer) = (r.array::<8>().ok()?, r.u8().ok()?);
-    label(
-        "monero_p2p",
-        format!("command {}", r.u32_le().ok()?).as_bytes(),
-    )
+    label("monero_p2p", format!("command {}", r.u32_le().ok()?).as_bytes())
 }
 
 /// Ethereum node discovery (discv4): hash 32, signature 65, type, then one RLP list that fills the
@@ -138,10 +125,7 @@ mod tests {
         findnode.extend([7; 64]);
         findnode.extend([0x84, 1, 2, 3, 4]);
 
-        assert_eq!(
-            ethereum_discovery(&findnode).unwrap().detail,
-            "discv4 findnode"
-        );
+        assert_eq!(ethereum_discovery(&findnode).unwrap().detail, "discv4 findnode");
         findnode.push(0);
         assert!(ethereum_discovery(&findnode).is_none());
     }

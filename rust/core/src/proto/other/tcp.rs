@@ -18,13 +18,7 @@ fn either_side(bytes: &[u8]) -> Option<Label> {
         .or_else(|| peer::monero(bytes))
         .or_else(|| magic(bytes))
         .or_else(|| bore(bytes))
-        .or_else(|| {
-            if looks_like_lsp(bytes) {
-                label("lsp", first_line(bytes))
-            } else {
-                None
-            }
-        })
+        .or_else(|| if looks_like_lsp(bytes) { label("lsp", first_line(bytes)) } else { None })
 }
 
 /// Protocols whose first bytes are the same for everybody.
@@ -53,10 +47,8 @@ fn client(bytes: &[u8]) -> Option<Label> {
 /// Greetings of servers that speak first. `220` alone could be several.
 fn server(bytes: &[u8]) -> Option<Label> {
     let line = first_line(bytes);
-    let says = |word: &[u8]| {
-        line.windows(word.len())
-            .any(|window| window.eq_ignore_ascii_case(word))
-    };
+    let says =
+        |word: &[u8]| line.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
     let name = match line {
         [b'2', b'2', b'0', b' ' | b'-', ..] if says(b"SMTP") => "smtp",
         [b'2', b'2', b'0', b' ' | b'-', ..] if says(b"FTP") => "ftp",
@@ -81,9 +73,7 @@ pub fn looks_like_lsp(bytes: &[u8]) -> bool {
         return false;
     };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let ends_line = rest
-        .get(digits..)
-        .is_some_and(|behind| behind.starts_with(b"\r\n"));
+    let ends_line = rest.get(digits..).is_some_and(|behind| behind.starts_with(b"\r\n"));
     if digits == 0 || !ends_line {
         return false;
     }
@@ -117,22 +107,15 @@ fn mqtt(bytes: &[u8]) -> Option<Label> {
 /// A PostgreSQL start-up packet, or a request for encryption or cancellation.
 fn postgres(bytes: &[u8]) -> Option<Label> {
     const PROTOCOL_3: u32 = 0x0003_0000;
-    const REQUESTS: [(u32, &str); 3] = [
-        (80_877_102, "cancel"),
-        (80_877_103, "ssl request"),
-        (80_877_104, "gss request"),
-    ];
+    const REQUESTS: [(u32, &str); 3] =
+        [(80_877_102, "cancel"), (80_877_103, "ssl request"), (80_877_104, "gss request")];
     let mut r = Reader::new(bytes);
     let (length, code) = (r.u32().ok()?, r.u32().ok()?);
     if code == PROTOCOL_3 && r.rest().starts_with(b"user\0") {
         return label("postgres", b"startup");
     }
     let (_, request) = REQUESTS.iter().find(|(known, _)| *known == code)?;
-    if length <= 16 {
-        label("postgres", request.as_bytes())
-    } else {
-        None
-    }
+    if length <= 16 { label("postgres", request.as_bytes()) } else { None }
 }
 
 /// A Redis command: an array of bulk strings.
@@ -141,11 +124,7 @@ fn redis(bytes: &[u8]) -> Option<Label> {
     let (length, rest) = counted(rest, b'$')?;
     let command = rest.get(..length)?;
     let named = !command.is_empty() && command.iter().all(u8::is_ascii_graphic);
-    if count == 0 || !named {
-        None
-    } else {
-        label("redis", command)
-    }
+    if count == 0 || !named { None } else { label("redis", command) }
 }
 
 /// A mark, at most four digits and a line end; the number and what follows.
@@ -165,9 +144,7 @@ fn counted(bytes: &[u8], mark: u8) -> Option<(usize, &[u8])> {
 fn socks(bytes: &[u8]) -> Option<Label> {
     match bytes {
         [5, count @ 1..=9, methods @ ..] if methods.len() == usize::from(*count) => {
-            let known = methods
-                .iter()
-                .all(|method| matches!(method, 0..=9 | 0x80..=0x82));
+            let known = methods.iter().all(|method| matches!(method, 0..=9 | 0x80..=0x82));
             if known { label("socks", b"5") } else { None }
         }
         [4, command @ 1..=2, high, low, address @ ..] => {
@@ -217,19 +194,13 @@ mod tests {
     fn clients_are_named_by_what_they_open_with() {
         let openings: [(&[u8], &str); 13] = [
             (b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04abcd", "mqtt"),
-            (
-                b"\x10\x16\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x08abcdefgh",
-                "mqtt",
-            ),
+            (b"\x10\x16\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x08abcdefgh", "mqtt"),
             (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "postgres"),
             (b"\x00\x00\x00\x12\x00\x03\x00\x00user\0me\0\0", "postgres"),
             (b"*1\r\n$4\r\nPING\r\n", "redis"),
             (b"\x05\x02\x00\x02", "socks"),
             (b"\x04\x01\x01\xbb\xc0\x00\x02\x01\x00", "socks"),
-            (
-                b"\x04\x01\x01\xbb\x00\x00\x00\x01me\x00pool.example\x00",
-                "socks",
-            ),
+            (b"\x04\x01\x01\xbb\x00\x00\x00\x01me\x00pool.example\x00", "socks"),
             (b"EHLO mail.example\r\n", "smtp"),
             (b"{\"Hello\":7000}\x00", "bore"),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"),

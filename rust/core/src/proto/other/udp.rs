@@ -40,9 +40,7 @@ fn is_ntp(bytes: &[u8]) -> bool {
 /// The magic cookie behind BOOTP's fixed part (RFC 2131).
 fn is_dhcp(bytes: &[u8]) -> bool {
     const FIXED: usize = 236;
-    bytes
-        .get(FIXED..)
-        .is_some_and(|options| options.starts_with(&[0x63, 0x82, 0x53, 0x63]))
+    bytes.get(FIXED..).is_some_and(|options| options.starts_with(&[0x63, 0x82, 0x53, 0x63]))
 }
 
 /// A long header of a version that exists, with connection ids of allowed lengths.
@@ -55,12 +53,9 @@ fn quic(bytes: &[u8]) -> Option<Label> {
         [0, 0, 0, 1] => "v1".to_owned(),
         [0x6b, 0x33, 0x43, 0xcf] => "v2".to_owned(),
         [0xff, 0, 0, draft] => format!("draft-{draft}"),
-        [
-            kind @ (b'Q' | b'T'),
-            a @ b'0'..=b'9',
-            b @ b'0'..=b'9',
-            c @ b'0'..=b'9',
-        ] => [kind, a, b, c].map(char::from).iter().collect(),
+        [kind @ (b'Q' | b'T'), a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            [kind, a, b, c].map(char::from).iter().collect()
+        }
         _ => return None,
     };
     for _ in 0..2 {
@@ -71,11 +66,7 @@ fn quic(bytes: &[u8]) -> Option<Label> {
         r.take(usize::from(length)).ok()?;
     }
     let long_header = first & 0xc0 == 0xc0;
-    if long_header && !r.is_empty() {
-        label("quic", name.as_bytes())
-    } else {
-        None
-    }
+    if long_header && !r.is_empty() { label("quic", name.as_bytes()) } else { None }
 }
 
 /// The magic cookie, and a length that is the datagram's (RFC 8489).
@@ -103,11 +94,7 @@ fn dtls(bytes: &[u8]) -> Option<Label> {
     r.take(8).ok()?;
     let length = usize::from(r.u16().ok()?);
     let fits = length > 0 && length <= r.rest().len();
-    if matches!(kind, 20..=24) && fits {
-        label("dtls", name.as_bytes())
-    } else {
-        None
-    }
+    if matches!(kind, 20..=24) && fits { label("dtls", name.as_bytes()) } else { None }
 }
 
 /// Message types 1 to 4 with their exact sizes; a data packet's counter is small.
@@ -129,11 +116,7 @@ fn wireguard(bytes: &[u8]) -> Option<Label> {
 /// Tailscale's path discovery.
 fn tailscale(bytes: &[u8]) -> Option<Label> {
     const MAGIC: &[u8] = &[0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac];
-    if bytes.starts_with(MAGIC) {
-        label("tailscale", b"disco")
-    } else {
-        None
-    }
+    if bytes.starts_with(MAGIC) { label("tailscale", b"disco") } else { None }
 }
 
 fn ssdp(bytes: &[u8]) -> Option<Label> {
@@ -149,9 +132,7 @@ mod tests {
 
     fn name(port: u16, bytes: &[u8]) -> String {
         let found = label_udp(40_000, port, bytes);
-        found.map_or(String::new(), |label| {
-            format!("{} {}", label.name, label.detail)
-        })
+        found.map_or(String::new(), |label| format!("{} {}", label.name, label.detail))
     }
 
     fn sized(start: &[u8], size: usize) -> Vec<u8> {
@@ -163,31 +144,13 @@ mod tests {
     #[test]
     fn datagrams_with_a_certain_mark_are_named() {
         assert_eq!(name(123, &sized(&[0x23], 48)), "ntp ");
-        assert_eq!(
-            name(443, &sized(&[0xc3, 0, 0, 0, 1, 2, 7, 7, 0], 1200)),
-            "quic v1"
-        );
-        assert_eq!(
-            name(443, &sized(b"\xc3Q050\x01\x07\x00", 1200)),
-            "quic Q050"
-        );
-        assert_eq!(
-            name(3478, b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"),
-            "stun "
-        );
-        assert_eq!(
-            name(4433, b"\x16\xfe\xfd\0\0\0\0\0\0\0\0\x00\x02\x01\x00"),
-            "dtls 1.2"
-        );
-        assert_eq!(
-            name(51820, &sized(&[1, 0, 0, 0], 148)),
-            "wireguard initiation"
-        );
+        assert_eq!(name(443, &sized(&[0xc3, 0, 0, 0, 1, 2, 7, 7, 0], 1200)), "quic v1");
+        assert_eq!(name(443, &sized(b"\xc3Q050\x01\x07\x00", 1200)), "quic Q050");
+        assert_eq!(name(3478, b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"), "stun ");
+        assert_eq!(name(4433, b"\x16\xfe\xfd\0\0\0\0\0\0\0\0\x00\x02\x01\x00"), "dtls 1.2");
+        assert_eq!(name(51820, &sized(&[1, 0, 0, 0], 148)), "wireguard initiation");
         assert_eq!(name(1, b"TS\xf0\x9f\x92\xacrest"), "tailscale disco");
-        assert_eq!(
-            name(1900, b"M-SEARCH * HTTP/1.1\r\nHost: x\r\n"),
-            "ssdp M-SEARCH * HTTP/1.1"
-        );
+        assert_eq!(name(1900, b"M-SEARCH * HTTP/1.1\r\nHost: x\r\n"), "ssdp M-SEARCH * HTTP/1.1");
     }
 
     #[test]
@@ -197,10 +160,7 @@ mod tests {
         assert_eq!(name(443, &sized(&[0xc3, 0, 0, 0, 1, 21], 1200)), "");
         assert_eq!(name(51820, &sized(&[1, 0, 0, 0], 147)), "");
         assert_eq!(name(51820, &sized(&[4, 0, 0, 0], 64)), "");
-        assert_eq!(
-            name(3478, b"\x00\x01\x00\x04\x21\x12\xa4\x42abcdefghijkl"),
-            ""
-        );
+        assert_eq!(name(3478, b"\x00\x01\x00\x04\x21\x12\xa4\x42abcdefghijkl"), "");
     }
 
     proptest! {

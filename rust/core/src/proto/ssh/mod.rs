@@ -267,7 +267,8 @@ impl Sending {
     fn set(&mut self, chosen: kexinit::Chosen) {
         let suite = Suite::of(&chosen.cipher, &chosen.mac);
         self.cipher = chosen.cipher;
-        self.mac = if suite.is_some_and(|s| s.framing == "aead") { String::new() } else { chosen.mac };
+        self.mac =
+            if suite.is_some_and(|s| s.framing == "aead") { String::new() } else { chosen.mac };
         self.compression = chosen.compression;
         if let Some(suite) = suite {
             self.block = suite.block;
@@ -299,8 +300,7 @@ impl Parser for SshParser {
         if self.sides.of(at.dir).phase == Phase::Encrypted && !rest.is_empty() {
             self.encrypted(at, rest, out);
         }
-        let both_lost =
-            self.sides.up.phase == Phase::Lost && self.sides.down.phase == Phase::Lost;
+        let both_lost = self.sides.up.phase == Phase::Lost && self.sides.down.phase == Phase::Lost;
         if both_lost || self.tokens.is_full() { Step::Done } else { Step::More }
     }
 

@@ -97,7 +97,7 @@ impl Tokens {
                 let Some(length) = cut.head.first_chunk::<4>() else { return };
                 let length = u32::from_be_bytes(*length);
                 let block = u32::from(suite.block);
-                if length > PACKET_MAX || length < block || length % block != 0 {
+                if length > PACKET_MAX || length < block || !length.is_multiple_of(block) {
                     // Not a length: the stream is not what was negotiated. Go on by segments.
                     let size = cut.head.len() + rest.len();
                     *cut = Cut::default();

@@ -16,8 +16,8 @@ const MIN_BLOB_DIGITS: u32 = 152;
 const MIN_PRE_POW_DIGITS: u32 = 100;
 /// Numbers of a Grin cycle.
 const GRIN_CYCLE: u32 = 42;
-/// The least a Beam login key, an address in hex, is long.
-const MIN_BEAM_KEY_DIGITS: u32 = 60;
+/// Hex digits a Beam login key starts with at least, if it is an address.
+const MIN_BEAM_KEY_DIGITS: usize = 60;
 /// Bytes kept of a list of algorithms.
 const MAX_ALGO_BYTES: usize = 256;
 
@@ -178,13 +178,12 @@ fn keepalived(envelope: &Envelope<'_>) -> Option<Message> {
 }
 
 fn beam_login(key: View<'_>) -> Option<Message> {
-    let (wallet, _) = text(Some(key)).split_at_checked(60).unwrap_or_default();
-    let long_hex = u32::try_from(wallet.len()).is_ok_and(|length| length >= MIN_BEAM_KEY_DIGITS)
-        && wallet.iter().all(u8::is_ascii_hexdigit);
-    let mut message = Message::miner(Dialects::BEAM, Kind::Login, Shape::Valid);
-    message.specific = long_hex;
+    let digits = text(Some(key)).iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let is_address = digits >= MIN_BEAM_KEY_DIGITS;
+    let mut message = Message::miner(Dialects::BEAM, Kind::Login, Shape::complete_if(is_address));
+    message.specific = is_address;
     set_login(&mut message, Some(key));
-    message.coin_hint = if long_hex { "BEAM" } else { "" };
+    message.coin_hint = if is_address { "BEAM" } else { "" };
     is_text(Some(key)).then_some(message)
 }
 

@@ -49,10 +49,10 @@ fn is_agent_or_null(view: Option<View<'_>>) -> bool {
 
 fn subscribe_dialects(list: View<'_>) -> Dialects {
     let second = list.at(1);
-    if second.is_some_and(|view| view.is_array()) {
+    if let Some(algorithms) = second.filter(|view| view.is_array()) {
         let is_xelis = |view: View<'_>| view.text().unwrap_or_default().starts_with(b"xel/");
-        return Dialects::XELIS.when(second.is_some_and(|view| view.items().any(is_xelis)))
-            | Dialects::STRATUM_V1.when(!second.is_some_and(|view| view.items().any(is_xelis)));
+        let xelis = algorithms.items().any(is_xelis);
+        return if xelis { Dialects::XELIS } else { Dialects::STRATUM_V1 };
     }
     if text(second).starts_with(b"EthereumStratum/1") {
         return ethereum_1_family();

@@ -41,20 +41,13 @@ fn looks_uniform(bytes: &[u8]) -> bool {
     }
     let distinct = seen.iter().filter(|&&slot| slot).count();
     let printable = |byte: &u8| matches!(byte, b' '..=b'~');
-    let run = bytes
-        .split(|byte| !printable(byte))
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or_default();
+    let run = bytes.split(|byte| !printable(byte)).map(<[u8]>::len).max().unwrap_or_default();
     distinct >= MIN_DISTINCT && run < MAX_PRINTABLE_RUN
 }
 
 /// TLS, SSH, SOCKS and the length-prefixed binary protocols that begin with small numbers.
 fn has_known_magic(bytes: &[u8]) -> bool {
-    matches!(
-        bytes,
-        [0x14..=0x18, 3, ..] | [4 | 5, 1, ..] | [0, 0, ..] | [b'S', b'S', b'H', ..]
-    )
+    matches!(bytes, [0x14..=0x18, 3, ..] | [4 | 5, 1, ..] | [0, 0, ..] | [b'S', b'S', b'H', ..])
 }
 
 /// How far the handshake has come.
@@ -105,20 +98,10 @@ impl Sv2Parser {
         if self.stage == Stage::Success && self.turn == SETUP_SUCCESS {
             self.stage = Stage::Steady;
             let detail = format!("{ACT_ONE}/{}/{}/{SETUP_SUCCESS}", self.act_two, self.setup);
-            out.push((
-                at,
-                Event::Label(Label {
-                    name: "stratum_v2_handshake",
-                    detail,
-                }),
-            ));
+            out.push((at, Event::Label(Label { name: "stratum_v2_handshake", detail })));
             return Step::More;
         }
-        if self.turn > self.most() {
-            self.misfit()
-        } else {
-            Step::More
-        }
+        if self.turn > self.most() { self.misfit() } else { Step::More }
     }
 
     /// Most bytes the turn under way may have.
@@ -240,24 +223,16 @@ impl Parser for Sv2Parser {
             return Step::More;
         }
         // The turn's sum cannot be trusted any more.
-        self.turn = self
-            .turn
-            .saturating_add(usize::try_from(missing).unwrap_or(usize::MAX));
+        self.turn = self.turn.saturating_add(usize::try_from(missing).unwrap_or(usize::MAX));
         self.misfit()
     }
 
     fn finish(&mut self, out: &mut Events) {
         let Some(at) = self.last.take() else { return };
         let label = if self.stage == Stage::Steady {
-            Label {
-                name: "stratum_v2_frames",
-                detail: self.frames.detail(),
-            }
+            Label { name: "stratum_v2_frames", detail: self.frames.detail() }
         } else if let Some(stages) = self.reached() {
-            Label {
-                name: "stratum_v2_partial",
-                detail: stages.to_owned(),
-            }
+            Label { name: "stratum_v2_partial", detail: stages.to_owned() }
         } else {
             return;
         };

@@ -34,10 +34,7 @@ pub fn plain_label(bytes: &[u8]) -> Option<Label> {
     let detail = format!("vendor={vendor} endpoint={host}:{port}");
     let whole = body.is_empty();
     let detail = clip(detail.as_bytes(), MAX_DETAIL);
-    whole.then_some(Label {
-        name: "stratum_v2_plain",
-        detail,
-    })
+    whole.then_some(Label { name: "stratum_v2_plain", detail })
 }
 
 /// A string behind its length, 8 bits; `None` if it is no printable text.

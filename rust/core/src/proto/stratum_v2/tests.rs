@@ -7,9 +7,7 @@ const DOWN: Dir = Dir::Down;
 
 /// 64 bytes with the look of a random key.
 fn key() -> Vec<u8> {
-    (0..64u8)
-        .map(|index| index.wrapping_mul(151).wrapping_add(201))
-        .collect()
+    (0..64u8).map(|index| index.wrapping_mul(151).wrapping_add(201)).collect()
 }
 
 fn run(sizes: &[(Dir, usize)]) -> (Vec<(&'static str, String)>, Step) {
@@ -18,15 +16,7 @@ fn run(sizes: &[(Dir, usize)]) -> (Vec<(&'static str, String)>, Step) {
     let mut step = Step::More;
     for &(dir, size) in sizes {
         if step == Step::More {
-            step = parser.data(
-                At {
-                    frame: 1,
-                    ts: 0,
-                    dir,
-                },
-                &vec![7; size],
-                &mut out,
-            );
+            step = parser.data(At { frame: 1, ts: 0, dir }, &vec![7; size], &mut out);
         }
     }
     parser.finish(&mut out);
@@ -54,29 +44,16 @@ fn the_whole_grammar_is_a_handshake_and_its_frames_are_counted() {
     ]);
 
     let frames = "submit=2 success=1 job=2 prevhash=1 target=0 other=2";
-    assert_eq!(
-        labels[0],
-        ("stratum_v2_handshake", "64/234/110/44".to_owned())
-    );
+    assert_eq!(labels[0], ("stratum_v2_handshake", "64/234/110/44".to_owned()));
     assert_eq!(labels[1], ("stratum_v2_frames", frames.to_owned()));
 }
 
 #[test]
 fn a_split_handshake_is_still_one() {
-    let (labels, _) = run(&[
-        (UP, 64),
-        (DOWN, 100),
-        (DOWN, 134),
-        (UP, 22),
-        (UP, 70),
-        (DOWN, 40),
-        (DOWN, 4),
-    ]);
+    let (labels, _) =
+        run(&[(UP, 64), (DOWN, 100), (DOWN, 134), (UP, 22), (UP, 70), (DOWN, 40), (DOWN, 4)]);
 
-    assert_eq!(
-        labels[0],
-        ("stratum_v2_handshake", "64/234/92/44".to_owned())
-    );
+    assert_eq!(labels[0], ("stratum_v2_handshake", "64/234/92/44".to_owned()));
 }
 
 #[test]
@@ -84,32 +61,17 @@ fn a_handshake_that_stops_is_partial() {
     let partial = |stages: &str| vec![("stratum_v2_partial", stages.to_owned())];
 
     assert_eq!(run(&[(UP, 64), (DOWN, 234)]).0, partial("act1,act2"));
-    assert_eq!(
-        run(&[(UP, 64), (DOWN, 170), (UP, 20)]).0,
-        partial("act1,act2")
-    );
-    assert_eq!(
-        run(&[(UP, 64), (DOWN, 234), (UP, 90)]).0,
-        partial("act1,act2,setup")
-    );
-    assert_eq!(
-        run(&[(UP, 64), (DOWN, 234), (UP, 90), (DOWN, 45)]).0,
-        partial("act1,act2,setup")
-    );
-    assert_eq!(
-        run(&[(UP, 64), (DOWN, 234), (UP, 9), (DOWN, 44)]).0,
-        partial("act1,act2")
-    );
+    assert_eq!(run(&[(UP, 64), (DOWN, 170), (UP, 20)]).0, partial("act1,act2"));
+    assert_eq!(run(&[(UP, 64), (DOWN, 234), (UP, 90)]).0, partial("act1,act2,setup"));
+    assert_eq!(run(&[(UP, 64), (DOWN, 234), (UP, 90), (DOWN, 45)]).0, partial("act1,act2,setup"));
+    assert_eq!(run(&[(UP, 64), (DOWN, 234), (UP, 9), (DOWN, 44)]).0, partial("act1,act2"));
 }
 
 #[test]
 fn other_sizes_give_the_flow_back_and_say_nothing() {
     assert_eq!(run(&[(UP, 64), (DOWN, 1000)]), (Vec::new(), Step::NotMine));
     assert_eq!(run(&[(UP, 64), (UP, 1)]), (Vec::new(), Step::NotMine));
-    assert_eq!(
-        run(&[(UP, 64), (DOWN, 64), (UP, 100)]),
-        (Vec::new(), Step::NotMine)
-    );
+    assert_eq!(run(&[(UP, 64), (DOWN, 64), (UP, 100)]), (Vec::new(), Step::NotMine));
     assert_eq!(run(&[(UP, 64)]).0, Vec::new());
 }
 

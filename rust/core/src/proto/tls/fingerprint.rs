@@ -17,11 +17,7 @@ const NO_HASH: &str = "000000000000";
 
 /// MD5 of `version,ciphers,extensions,groups,point formats` in decimal, GREASE left out.
 pub(super) fn ja3(parts: &Parts<'_>) -> String {
-    let points: Vec<u16> = parts
-        .point_formats
-        .iter()
-        .map(|&point| u16::from(point))
-        .collect();
+    let points: Vec<u16> = parts.point_formats.iter().map(|&point| u16::from(point)).collect();
     md5_hex(&format!(
         "{},{},{},{},{}",
         parts.legacy_version,
@@ -45,11 +41,7 @@ pub(super) fn ja4(parts: &Parts<'_>) -> String {
     let head = format!(
         "t{}{}{:02}{:02}{}",
         ja4_version(parts.version()),
-        if parts.has_extension(EXT_SNI) {
-            'd'
-        } else {
-            'i'
-        },
+        if parts.has_extension(EXT_SNI) { 'd' } else { 'i' },
         ciphers.len().min(MAX_COUNT),
         extensions.len().min(MAX_COUNT),
         ja4_alpn(parts.alpn.first().copied().unwrap_or_default()),
@@ -62,11 +54,7 @@ pub(super) fn ja4(parts: &Parts<'_>) -> String {
     if !signatures.is_empty() {
         behind = format!("{behind}_{signatures}");
     }
-    format!(
-        "{head}_{}_{}",
-        ja4_hash(&hex_list(&ciphers)),
-        ja4_hash(&behind)
-    )
+    format!("{head}_{}_{}", ja4_hash(&hex_list(&ciphers)), ja4_hash(&behind))
 }
 
 fn ja4_version(version: u16) -> &'static str {
@@ -103,11 +91,7 @@ fn ja4_hash(list: &str) -> String {
 }
 
 fn without_grease(values: &[u16]) -> Vec<u16> {
-    values
-        .iter()
-        .copied()
-        .filter(|&value| !is_grease(value))
-        .collect()
+    values.iter().copied().filter(|&value| !is_grease(value)).collect()
 }
 
 fn decimals(values: &[u16]) -> String {
@@ -125,14 +109,11 @@ fn md5_hex(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(
-        String::with_capacity(bytes.len() * 2),
-        |mut digits, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        },
-    )
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 #[cfg(test)]
@@ -164,9 +145,7 @@ mod tests {
                 0x3a3a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005,
                 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015,
             ],
-            signatures: vec![
-                0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601,
-            ],
+            signatures: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
             alpn: vec![b"h2", b"http/1.1"],
             ..Parts::default()
         };
@@ -176,9 +155,6 @@ mod tests {
 
     #[test]
     fn empty_lists_hash_to_zeros() {
-        assert_eq!(
-            ja4(&Parts::default()),
-            "t00i000000_000000000000_000000000000"
-        );
+        assert_eq!(ja4(&Parts::default()), "t00i000000_000000000000_000000000000");
     }
 }

@@ -67,11 +67,7 @@ impl Parts<'_> {
 
     /// The highest version of the extension, or the one in the hello's fixed part.
     pub(super) fn version(&self) -> u16 {
-        let offered = self
-            .versions
-            .iter()
-            .copied()
-            .filter(|&version| !is_grease(version));
+        let offered = self.versions.iter().copied().filter(|&version| !is_grease(version));
         offered.max().unwrap_or(self.legacy_version)
     }
 }
@@ -111,8 +107,7 @@ pub(super) fn parse(handshake: &[u8]) -> Parsed {
 }
 
 fn is_retry(body: &[u8]) -> bool {
-    body.get(2..)
-        .is_some_and(|rest| rest.starts_with(&RETRY_RANDOM))
+    body.get(2..).is_some_and(|rest| rest.starts_with(&RETRY_RANDOM))
 }
 
 fn client(body: &[u8]) -> Option<Hello> {
@@ -123,11 +118,7 @@ fn client(body: &[u8]) -> Option<Hello> {
         ..Parts::default()
     };
     read_extensions(contents.ext.unwrap_or_default(), true, &mut parts);
-    let offered = parts
-        .ciphers
-        .iter()
-        .filter(|&&cipher| !is_grease(cipher))
-        .count();
+    let offered = parts.ciphers.iter().filter(|&&cipher| !is_grease(cipher)).count();
     Some(Hello {
         client: true,
         sni: clip(parts.sni, MAX_NAME).to_ascii_lowercase(),
@@ -155,22 +146,13 @@ fn server(body: &[u8]) -> Option<Hello> {
 }
 
 fn common(parts: &Parts<'_>) -> Hello {
-    let offered = parts
-        .versions
-        .iter()
-        .copied()
-        .filter(|&version| !is_grease(version));
+    let offered = parts.versions.iter().copied().filter(|&version| !is_grease(version));
     let mut versions: Vec<String> = offered.map(version_name).collect();
     if versions.is_empty() {
         versions.push(version_name(parts.legacy_version));
     }
     Hello {
-        alpn: parts
-            .alpn
-            .iter()
-            .take(MAX_ALPN)
-            .map(|name| clip(name, MAX_NAME))
-            .collect(),
+        alpn: parts.alpn.iter().take(MAX_ALPN).map(|name| clip(name, MAX_NAME)).collect(),
         version: version_name(parts.version()),
         versions,
         ..Hello::default()

@@ -50,9 +50,7 @@ pub fn probe(bytes: &[u8]) -> bool {
         && fits(1, |major| major == 3)
         && fits(2, |minor| minor <= 4)
         && fits(3, |length| length <= records::MAX_LENGTH_HIGH)
-        && fits(5, |message| {
-            matches!(message, hello::CLIENT | hello::SERVER)
-        })
+        && fits(5, |message| matches!(message, hello::CLIENT | hello::SERVER))
 }
 
 /// True if `bytes` begin with the record of an encrypted connection whose hellos went by before the
@@ -83,11 +81,7 @@ impl TlsParser {
     fn heard(&mut self, at: At, heard: Heard, out: &mut Events) -> Step {
         match heard {
             Heard::Hello(hello) => {
-                let seen = if hello.client {
-                    &mut self.client_seen
-                } else {
-                    &mut self.server_seen
-                };
+                let seen = if hello.client { &mut self.client_seen } else { &mut self.server_seen };
                 if !std::mem::replace(seen, true) {
                     out.push((at, Event::Tls(hello)));
                 }
@@ -102,11 +96,7 @@ impl TlsParser {
 
     fn step(&self) -> Step {
         let ended = self.sides.up.is_finished() && self.sides.down.is_finished();
-        if ended && self.clear.is_none() {
-            Step::Done
-        } else {
-            Step::More
-        }
+        if ended && self.clear.is_none() { Step::Done } else { Step::More }
     }
 
     /// Collects the clear answer until it has a line or [`MAX_CLEAR_ANSWER`] bytes.
@@ -123,34 +113,18 @@ impl TlsParser {
         let Some((at, collected)) = self.clear.take() else {
             return;
         };
-        let line = collected
-            .split(|&byte| byte == b'\n')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
-        let readable = line
-            .iter()
-            .all(|&byte| byte == b'\t' || byte >= b' ' && byte != 0x7f);
+        let line = collected.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let readable = line.iter().all(|&byte| byte == b'\t' || byte >= b' ' && byte != 0x7f);
         if readable && !line.is_empty() {
             let detail = clip(line, MAX_CLEAR_ANSWER);
-            out.push((
-                at,
-                Event::Label(Label {
-                    name: "tls_refused_in_clear",
-                    detail,
-                }),
-            ));
+            out.push((at, Event::Label(Label { name: "tls_refused_in_clear", detail })));
         }
     }
 }
 
 impl Parser for TlsParser {
     fn data(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
-        if self
-            .clear
-            .as_ref()
-            .is_some_and(|(first, _)| first.dir == at.dir)
-        {
+        if self.clear.as_ref().is_some_and(|(first, _)| first.dir == at.dir) {
             self.clear_answer(at, bytes, out);
             return self.step();
         }

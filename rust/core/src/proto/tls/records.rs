@@ -43,19 +43,12 @@ impl Side {
     }
 
     pub(super) fn give_up(&mut self) {
-        *self = Self {
-            finished: true,
-            ..Self::default()
-        };
+        *self = Self { finished: true, ..Self::default() };
     }
 
     pub(super) fn data(&mut self, mut bytes: &[u8]) -> Heard {
         while !self.finished && !bytes.is_empty() {
-            let heard = if self.left > 0 {
-                self.body(&mut bytes)
-            } else {
-                self.head(&mut bytes)
-            };
+            let heard = if self.left > 0 { self.body(&mut bytes) } else { self.head(&mut bytes) };
             if !matches!(heard, Heard::Nothing) {
                 self.give_up();
                 return heard;

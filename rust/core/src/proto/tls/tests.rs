@@ -55,20 +55,12 @@ fn records(message: &[u8], size: usize) -> Vec<u8> {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let pairs = digits
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs
-        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-        .collect()
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 fn at(dir: Dir) -> At {
-    At {
-        frame: 1,
-        ts: 0,
-        dir,
-    }
+    At { frame: 1, ts: 0, dir }
 }
 
 /// Feeds the pieces, ends the flow, and gives the events and the last step.
@@ -86,9 +78,7 @@ fn run(pieces: &[(Dir, &[u8])]) -> (Vec<Event>, Step) {
 }
 
 fn hello_of(event: &Event) -> &Hello {
-    let Event::Tls(hello) = event else {
-        panic!("no hello: {event:?}")
-    };
+    let Event::Tls(hello) = event else { panic!("no hello: {event:?}") };
     hello
 }
 
@@ -103,10 +93,7 @@ fn a_command_line_client_has_its_published_fingerprints() {
     assert_eq!(client.versions, ["1.3", "1.2", "1.1", "1.0"]);
     assert_eq!((client.cipher_count, client.record_bytes), (31, 297));
     assert_eq!(server.ja3s, "15af977ce25de452b96affa2addb1036");
-    assert_eq!(
-        (server.cipher.as_str(), server.version.as_str()),
-        ("0x1302", "1.3")
-    );
+    assert_eq!((server.cipher.as_str(), server.version.as_str()), ("0x1302", "1.3"));
     assert_eq!(step, Step::Done);
 }
 
@@ -133,10 +120,7 @@ fn a_hello_over_many_records_is_joined() {
 
     let (events, _) = run(&[(Dir::Up, &bytes)]);
 
-    assert_eq!(
-        usize::try_from(hello_of(&events[0]).record_bytes).unwrap(),
-        bytes.len()
-    );
+    assert_eq!(usize::try_from(hello_of(&events[0]).record_bytes).unwrap(), bytes.len());
 }
 
 #[test]
@@ -152,13 +136,7 @@ fn an_answer_in_clear_is_quoted_once() {
 
     let detail = "{\"id\":null,\"error\":\"unparsable\"}".to_owned();
     assert_eq!(events.len(), 2);
-    assert_eq!(
-        events[1],
-        Event::Label(Label {
-            name: "tls_refused_in_clear",
-            detail
-        })
-    );
+    assert_eq!(events[1], Event::Label(Label { name: "tls_refused_in_clear", detail }));
     assert_eq!(step, Step::Done);
 }
 
@@ -179,10 +157,7 @@ fn binary_noise_as_an_answer_is_not_quoted() {
 
 #[test]
 fn an_alert_alone_and_a_missing_answer_leave_the_client_hello() {
-    let (events, step) = run(&[
-        (Dir::Up, &client_hello()),
-        (Dir::Down, &[21, 3, 3, 0, 2, 2, 40]),
-    ]);
+    let (events, step) = run(&[(Dir::Up, &client_hello()), (Dir::Down, &[21, 3, 3, 0, 2, 2, 40])]);
 
     assert_eq!((events.len(), step), (1, Step::More));
 }
@@ -195,12 +170,8 @@ fn a_retry_request_is_passed_over() {
     retry[11..43].copy_from_slice(&random);
     let (hello, answer) = (client_hello(), server_hello());
 
-    let (events, step) = run(&[
-        (Dir::Up, &hello),
-        (Dir::Down, &retry),
-        (Dir::Up, &hello),
-        (Dir::Down, &answer),
-    ]);
+    let (events, step) =
+        run(&[(Dir::Up, &hello), (Dir::Down, &retry), (Dir::Up, &hello), (Dir::Down, &answer)]);
 
     assert_eq!((events.len(), step), (2, Step::Done));
     assert_eq!(hello_of(&events[1]).record_bytes, 127);
@@ -210,10 +181,7 @@ fn a_retry_request_is_passed_over() {
 fn a_capture_that_begins_after_the_hellos_ends_at_once() {
     let data = [23, 3, 3, 0, 1, 9];
 
-    assert_eq!(
-        run(&[(Dir::Up, &data), (Dir::Down, &data)]),
-        (Vec::new(), Step::Done)
-    );
+    assert_eq!(run(&[(Dir::Up, &data), (Dir::Down, &data)]), (Vec::new(), Step::Done));
 }
 
 #[test]

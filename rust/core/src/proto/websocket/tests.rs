@@ -20,11 +20,7 @@ impl Tell {
 impl Parser for Tell {
     fn data(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
         Self::tell(at, "data", clip(bytes, 1 << 20), out);
-        if bytes == b"enough" {
-            Step::Done
-        } else {
-            Step::More
-        }
+        if bytes == b"enough" { Step::Done } else { Step::More }
     }
 
     fn gap(&mut self, at: At, missing: u64, out: &mut Events) -> Step {
@@ -35,11 +31,7 @@ impl Parser for Tell {
     fn finish(&mut self, _out: &mut Events) {}
 }
 
-const UP: At = At {
-    frame: 1,
-    ts: 0,
-    dir: Dir::Up,
-};
+const UP: At = At { frame: 1, ts: 0, dir: Dir::Up };
 
 fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let masked = if mask.is_some() { MASKED } else { 0 };
@@ -51,18 +43,9 @@ fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
             bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
     }
-    bytes.extend(
-        mask.unwrap_or_default()
-            .iter()
-            .take(if mask.is_some() { 4 } else { 0 }),
-    );
+    bytes.extend(mask.unwrap_or_default().iter().take(if mask.is_some() { 4 } else { 0 }));
     let key = mask.unwrap_or_default();
-    bytes.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
     bytes
 }
 
@@ -92,11 +75,7 @@ fn run(deflate: bool, pieces: &[&[u8]]) -> (Vec<(&'static str, String)>, Step) {
 }
 
 fn joined(deflate: bool, pieces: &[&[u8]]) -> String {
-    run(deflate, pieces)
-        .0
-        .into_iter()
-        .map(|(_, detail)| detail)
-        .collect()
+    run(deflate, pieces).0.into_iter().map(|(_, detail)| detail).collect()
 }
 
 #[test]
@@ -108,11 +87,8 @@ fn a_whole_masked_frame_is_one_delivery() {
 
 #[test]
 fn control_frames_between_fragments_are_passed_over() {
-    let bytes = [
-        frame(0x01, b"one ", None),
-        frame(0x89, b"ping", None),
-        frame(0x80, b"message", None),
-    ];
+    let bytes =
+        [frame(0x01, b"one ", None), frame(0x89, b"ping", None), frame(0x80, b"message", None)];
 
     assert_eq!(joined(false, &[&bytes.concat()]), "one message");
 }
@@ -125,17 +101,12 @@ fn long_frames_stream_through() {
     let (told, _) = run(false, &[&bytes[..1000], &bytes[1000..]]);
 
     assert_eq!(told.len(), 2);
-    assert_eq!(
-        told.into_iter().map(|(_, part)| part).collect::<String>(),
-        payload
-    );
+    assert_eq!(told.into_iter().map(|(_, part)| part).collect::<String>(), payload);
 }
 
 #[test]
 fn a_64_bit_length_reserves_no_memory() {
-    let bytes = [
-        0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'a', b'b',
-    ];
+    let bytes = [0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'a', b'b'];
 
     assert_eq!(joined(false, &[&bytes]), "ab");
 }
@@ -149,11 +120,7 @@ fn agreed_compression_is_undone_across_messages() {
         encoder.write_all(text).unwrap();
         encoder.flush().unwrap();
         let all = encoder.get_ref();
-        bytes.extend(frame(
-            0xc1,
-            &all[done..all.len() - DEFLATE_TAIL.len()],
-            Some([5; 4]),
-        ));
+        bytes.extend(frame(0xc1, &all[done..all.len() - DEFLATE_TAIL.len()], Some([5; 4])));
         done = all.len();
     }
 
@@ -164,10 +131,7 @@ fn agreed_compression_is_undone_across_messages() {
 fn compression_nobody_agreed_on_is_named_once() {
     let bytes = frame(0xc1, &deflated(b"text"), None).repeat(2);
 
-    assert_eq!(
-        run(false, &[&bytes]).0,
-        [("websocket_compressed", String::new())]
-    );
+    assert_eq!(run(false, &[&bytes]).0, [("websocket_compressed", String::new())]);
 }
 
 #[test]
@@ -176,10 +140,7 @@ fn a_message_that_inflates_without_end_is_cut() {
 
     let length = joined(true, &[&bytes]).len();
 
-    assert!(
-        (MAX_INFLATED..=MAX_INFLATED + INFLATE_STEP).contains(&length),
-        "{length}"
-    );
+    assert!((MAX_INFLATED..=MAX_INFLATED + INFLATE_STEP).contains(&length), "{length}");
 }
 
 #[test]
@@ -192,13 +153,7 @@ fn a_gap_inside_a_frame_keeps_the_mask_in_step() {
     socket.data(UP, &bytes[13..], &mut out);
 
     let last = out.pop().unwrap().1;
-    assert_eq!(
-        last,
-        Event::Label(Label {
-            name: "data",
-            detail: "789".to_owned()
-        })
-    );
+    assert_eq!(last, Event::Label(Label { name: "data", detail: "789".to_owned() }));
 }
 
 #[test]
@@ -208,11 +163,7 @@ fn what_is_carried_can_end_the_reading() {
 
 #[test]
 fn unknown_opcodes_and_long_control_frames_end_the_direction() {
-    let bad = [
-        frame(0x83, b"a", None),
-        frame(0x89, &[0; 126], None),
-        frame(0xb1, b"a", None),
-    ];
+    let bad = [frame(0x83, b"a", None), frame(0x89, &[0; 126], None), frame(0xb1, b"a", None)];
     for first in bad {
         let bytes = [first, frame(0x81, b"later", None)].concat();
         assert_eq!(joined(false, &[&bytes]), "");
