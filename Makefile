@@ -1,9 +1,9 @@
 # make demo and make test need nothing but make, bash and a package manager: scripts/setup does
 # the rest, and does only what has changed since the last time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup setup-dev build check wheel bench lock clean
+.PHONY: help demo test setup setup-dev build check wheel bench gen lock clean
 
-SAMPLE := pcaps/synthetic/rome-incident.pcapng
+SAMPLE := pcaps/rome-incident.pcapng
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ wheel: build ## install the wheel into an empty environment and try it there
 
 bench: setup-dev ## measure speed beside other tools; bench/README.md says how to read it
 	@.venv/bin/python -m bench.run
+
+gen: setup-dev ## rewrite every generated file
+	@scripts/gen
 
 lock: setup-dev ## pin the newest allowed versions in requirements/ and Cargo.lock
 	@scripts/lock
