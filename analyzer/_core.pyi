@@ -34,7 +34,6 @@ class Frame:
 def analyze(
     paths: list[str],
     *,
-    inside: Sequence[str] = ...,
     patterns: Sequence[tuple[str, bytes, str, bool]] = ...,
     limits: dict[str, int] = ...,
     progress: Callable[[int, int], None] | None = ...,

@@ -6,14 +6,15 @@ those and nothing else. Everything it says is text from the wire and is escaped 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import OutgateError, ToolMissingError
 from analyzer.frames import evidence_frames, pcapng_of
+from analyzer.tools import TSHARK_INSTALL_HINT, Dissection, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
 DEFAULT_FRAMES = 8
 MAX_FRAMES = 64
 MAX_LINES_PER_LAYER = 60
-INSTALL_HINT = "install the package `tshark` (Debian, Ubuntu) or `wireshark-cli` (Fedora)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """One protocol of one frame: its name and one line for each field."""
-
-    name: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dissection:
-    """One frame, by its number in the original capture, and its layers from the outside in."""
-
-    number: int
-    layers: tuple[Layer, ...]
 
 
 def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[Dissection]:
@@ -52,7 +36,7 @@ def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[D
         OutgateError: tshark stopped with an error.
     """
     if shutil.which("tshark") is None:
-        raise ToolMissingError("tshark", "dissect frames", hint=INSTALL_HINT)
+        raise ToolMissingError("tshark", "dissect frames", hint=TSHARK_INSTALL_HINT)
     frames = evidence_frames(finding, source, min(most, MAX_FRAMES))
     return decode(frames)
 
@@ -73,7 +57,9 @@ def decode(frames: Sequence[Frame]) -> list[Dissection]:
     with tempfile.TemporaryDirectory(prefix="outgate-") as folder:
         path = Path(folder) / "frames.pcapng"
         path.write_bytes(pcapng_of(frames, {}))
-        capture = pyshark.FileCapture(str(path), keep_packets=False)
+        # A loop of our own, so that it can be closed and the caller's is left alone.
+        loop = asyncio.new_event_loop()
+        capture = pyshark.FileCapture(str(path), keep_packets=False, eventloop=loop)
         try:
             packets = [_layers(packet) for _, packet in zip(frames, capture, strict=False)]
         except TSharkCrashException as error:
@@ -83,6 +69,7 @@ def decode(frames: Sequence[Frame]) -> list[Dissection]:
             ) from error
         finally:
             capture.close()
+            loop.close()
     return [
         Dissection(number=frame.number, layers=layers)
         for frame, layers in zip(frames, packets, strict=False)

@@ -8,41 +8,19 @@ import platform
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from analyzer import __version__, ruleset
-from analyzer.dissect import INSTALL_HINT
 from analyzer.errors import OutgateError
+from analyzer.tools import TSHARK_INSTALL_HINT, Check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TSHARK_TIMEOUT_S = 10
 STALE_RULES_DAYS = 365
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing looked at.
-
-    Attributes:
-        name: What.
-        ok: Whether it is as it should be.
-        found: What is there, with its version.
-        cost: What does not work without it; "" if all is well.
-        remedy: What to do; "" if all is well.
-        required: Whether nothing works without it.
-    """
-
-    name: str
-    ok: bool
-    found: str
-    cost: str = ""
-    remedy: str = ""
-    required: bool = False
 
 
 def examine(state_folder: Path, today: date) -> list[Check]:
@@ -154,7 +132,7 @@ def _tshark() -> Check:
             ok=False,
             found="not installed",
             cost="no outgate dissect; all else works",
-            remedy=INSTALL_HINT,
+            remedy=TSHARK_INSTALL_HINT,
         )
     try:
         done = subprocess.run(
@@ -171,7 +149,7 @@ def _tshark() -> Check:
             ok=False,
             found=f"{path} does not answer: {error}",
             cost="no outgate dissect; all else works",
-            remedy=INSTALL_HINT,
+            remedy=TSHARK_INSTALL_HINT,
         )
     version = re.search(r"\d+\.\d+\.\d+", done.stdout)
     return Check(name="tshark", ok=True, found=f"{version[0] if version else 'unknown'} at {path}")

@@ -106,7 +106,7 @@ def load(
 
     Args:
         paths: `-` is standard input.
-        settings: Limits and inside networks.
+        settings: Limits for the core; inside networks for whoever judges.
         ruleset: Whose payload patterns are looked for.
         progress: Called with bytes done and bytes in all (0 if unknown).
 

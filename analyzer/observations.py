@@ -306,7 +306,7 @@ def _with_integer_times(stream: object) -> pa.Table:
 
 
 def _group(table: pa.Table) -> _Groups:
-    """Sorts by flow, keeping each flow's rows in order; Arrow alone, since numpy asks for pandas."""
+    """Sorts by flow, keeping each flow's rows in order; in Arrow, as numpy brings pandas in."""
     from pyarrow import compute  # noqa: PLC0415 - slow to import
 
     ids = table.column("flow_id")

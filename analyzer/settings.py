@@ -24,6 +24,7 @@ PRIVATE_NETWORKS = (
 )
 """Inside unless the user says otherwise: RFC 1918, 3927, 4193, 4291, 6598 and loopback."""
 
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from analyzer.detectors.base import Context
-from analyzer.model import NS_PER_SECOND, CaptureRef
+from analyzer.model import CaptureRef
 from analyzer.observations import Observations
 from analyzer.ruleset import RuleSet
 from analyzer.settings import AnalysisSettings
+from analyzer.times import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
 
@@ -16,6 +16,7 @@ import analyzer
 from tests.detectors import EveryLogin
 from tests.fake_core import FakeCore
 
+CheckFinding = Callable[[Mapping[str, Any]], None]
 SCHEMA = Path(analyzer.__file__).parent / "report" / "finding.schema.json"
 
 
@@ -34,17 +35,22 @@ def runner() -> CliRunner:
 
 
 @pytest.fixture
-def fake_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
+def fake_core(monkeypatch: pytest.MonkeyPatch) -> FakeCore:
     """A core that says what the test registers, and one detector that reports every login."""
     core = FakeCore()
     monkeypatch.setitem(sys.modules, "analyzer._core", core.module())
     monkeypatch.setattr(analyzer, "_core", core.module(), raising=False)
     monkeypatch.setattr("analyzer.cli.session.BUILTIN", (EveryLogin(),))
-    yield core
+    return core
 
 
 @pytest.fixture(scope="session")
-def finding_validator() -> jsonschema.Draft202012Validator:
-    """Checks findings against the contract."""
+def check_finding() -> CheckFinding:
+    """Raises for what is no finding by the contract."""
     schema: dict[str, Any] = json.loads(SCHEMA.read_text())
-    return jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+
+    def check(finding: Mapping[str, Any]) -> None:
+        validator.validate(finding)
+
+    return check

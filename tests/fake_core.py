@@ -7,16 +7,19 @@ under the file's name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dpkt
-import pyarrow as pa
 
 from tests import builders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
 
 ETHERNET = 1
 
@@ -61,12 +64,11 @@ class FakeCore:
         self,
         paths: list[str],
         *,
-        inside: Sequence[str] = (),
         patterns: Sequence[tuple[str, bytes, str, bool]] = (),
         limits: Mapping[str, int] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Analysis:
-        self.calls.append({"paths": paths, "inside": inside, "patterns": patterns})
+        self.calls.append({"paths": paths, "patterns": patterns})
         data = Path(paths[0]).read_bytes()
         if data[:4] not in (b"\xd4\xc3\xb2\xa1", b"\x0a\x0d\x0d\x0a"):
             raise CaptureError(paths[0], 0, "its first bytes are no capture's")

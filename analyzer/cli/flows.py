@@ -15,11 +15,11 @@ from analyzer.cli.session import Session, inside_option, progress_option
 from analyzer.cli.terminal import say, say_error, text_options
 from analyzer.errors import CaptureUnreadable, UsageError
 from analyzer.files import write_atomically
-from analyzer.model import rfc3339
 from analyzer.observations import TRANSPORTS, Observations
 from analyzer.quality import plural
 from analyzer.report.flows import print_flow_table
 from analyzer.report.machine import safe_row, to_json
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,12 +10,13 @@ import click
 
 from analyzer.cli.session import Session, progress_option
 from analyzer.cli.terminal import text_options
-from analyzer.model import Quality, Stage, rfc3339
 from analyzer.quality import capture_quality, count_flows, funnel, plural
 from analyzer.report.explain import counts_text, print_facts
 from analyzer.report.text import bytes_text, duration_text
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
+    from analyzer.model import Quality, Stage
     from analyzer.observations import Observations
 
 Facts = list[tuple[str, str]]

@@ -52,12 +52,17 @@ def list_rules(*, rules: Path | None, nursery: bool) -> None:
 
 
 @command.command("lint")
+@click.option("--strict", is_flag=True, help="Exit 1 if anything wants attention.")
 @rules_options
-def lint(*, rules: Path | None, nursery: bool) -> None:
-    """Check rules for what is valid but wants attention; exit 1 if there is any."""
+def lint(*, rules: Path | None, nursery: bool, strict: bool) -> None:
+    """Check rules: what is wrong is an error, what wants attention is listed."""
     loaded = ruleset.load(rules, nursery=nursery)
     notices = ruleset.lint(loaded, datetime.now(UTC).date())
-    _conclude(notices, f"{_count(loaded)} rules are in order")
+    _list(notices)
+    wanting = {notice.rule_id for notice in notices}
+    say(f"{_count(loaded)} rules are valid, {len(wanting)} of them want attention")
+    if notices and strict:
+        click.get_current_context().exit(FAILED)
 
 
 @command.command("test")
@@ -66,7 +71,11 @@ def test(*, rules: Path | None, nursery: bool) -> None:
     """Run each payload pattern against its own tests; exit 1 if one fails."""
     loaded = ruleset.load(rules, nursery=nursery)
     tests = sum(len(payload.tests) for payload in loaded.payloads)
-    _conclude(ruleset.run_tests(loaded), f"{tests} tests of {len(loaded.payloads)} patterns pass")
+    failures = ruleset.run_tests(loaded)
+    _list(failures)
+    if failures:
+        click.get_current_context().exit(FAILED)
+    say(f"{tests} tests of {len(loaded.payloads)} patterns pass")
 
 
 @command.command("explain")
@@ -79,22 +88,19 @@ def explain(*, rule_id: str, rules: Path | None, nursery: bool) -> None:
         click.echo(escape(line))
 
 
-def _conclude(notices: Sequence[Notice], well: str) -> None:
+def _list(notices: Sequence[Notice]) -> None:
     for notice in notices:
         click.echo(escape(f"{notice.rule_id}: {notice.problem}"))
-    if notices:
-        click.get_current_context().exit(FAILED)
-    say(well)
 
 
 def _listed(loaded: RuleSet, kind: str) -> list[tuple[str, str]]:
-    if kind == "pools":
-        return [(rule.id, f"{rule.operator}: {', '.join(rule.coins)}") for rule in loaded.pools]
-    if kind == "relays":
-        return [(rule.id, f"{rule.title} ({rule.kind})") for rule in loaded.relays]
-    if kind == "coins":
-        return [(rule.id, f"{rule.name}: {', '.join(rule.dialects)}") for rule in loaded.coins]
-    return [(rule.id, f"{rule.title} ({rule.category})") for rule in loaded.payloads]
+    lines = {
+        "pools": [(rule.id, f"{rule.operator}: {', '.join(rule.coins)}") for rule in loaded.pools],
+        "relays": [(rule.id, f"{rule.title} ({rule.kind})") for rule in loaded.relays],
+        "coins": [(rule.id, f"{rule.name}: {', '.join(rule.dialects)}") for rule in loaded.coins],
+        "payloads": [(rule.id, f"{rule.title} ({rule.category})") for rule in loaded.payloads],
+    }
+    return sorted(lines[kind])
 
 
 def _count(loaded: RuleSet) -> int:

@@ -15,9 +15,10 @@ from analyzer.cli.session import Session
 from analyzer.cli.terminal import text_options
 from analyzer.errors import UsageError
 from analyzer.frames import pcapng_of, read_frames
-from analyzer.model import Coverage, CoverageStatus, Finding, Report, rfc3339
+from analyzer.model import Coverage, CoverageStatus, Finding, Report
 from analyzer.quality import plural
 from analyzer.report.explain import flow_line, print_facts, print_finding
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,18 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer.escape import escape, shorten
-from analyzer.model import Finding, FlowRef, rfc3339
 from analyzer.quality import plural
 from analyzer.report.text import SEVERITY_STYLES, console_for, frames_text, shown_confidence
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
-    from analyzer.dissect import Dissection
-    from analyzer.doctor import Check
+    from analyzer.model import Finding, FlowRef
     from analyzer.report.base import TextOptions
+    from analyzer.tools import Check, Dissection
 
 MAX_FRAMES_EXPLAINED = 12
 

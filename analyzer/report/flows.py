@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer.escape import shorten
-from analyzer.model import rfc3339
 from analyzer.report.text import bytes_text, console_for, duration_text
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,17 +14,16 @@ from rich.text import Text
 
 from analyzer.escape import MAX_SHOWN_CHARS, shorten
 from analyzer.model import (
-    NS_PER_SECOND,
     CoverageStatus,
     Evidence,
     Finding,
     Quality,
     Report,
     Severity,
-    rfc3339,
 )
 from analyzer.quality import plural
 from analyzer.report.verdict import verdict
+from analyzer.times import NS_PER_SECOND, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +46,17 @@ MAX_COMMANDS_SHOWN = 3
 TRAILING_BLANKS = re.compile(r" +(?=\n)")
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command, which knows the exit status."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what rich would turn into an exit of its own."""
+        raise BrokenPipeError
+
+
 def console_for(stream: TextIO, options: TextOptions) -> Console:
     """A console that interprets nothing in the text it is given."""
-    return Console(
+    return _Console(
         file=stream if options.colour else cast("TextIO", _Trimmed(stream)),
         width=options.width,
         no_color=not options.colour,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.doctor import Check, examine
+from analyzer.doctor import examine
+from analyzer.tools import Check
 from tests.fake_core import FakeCore
 
 TODAY = date(2026, 1, 1)

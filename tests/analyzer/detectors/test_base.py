@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -8,6 +7,7 @@ from analyzer.detectors.base import finding_id, make_finding, plain_attributes
 from analyzer.detectors.evidence import Case
 from analyzer.model import CaptureRef, Finding, Severity
 from tests.builders import at_ns, flow, observations
+from tests.conftest import CheckFinding
 from tests.detectors import EveryLogin
 
 META = EveryLogin.meta
@@ -19,20 +19,22 @@ SEEN = observations(
 )
 
 
-def finding(**given: int) -> Finding:
+def finding(first_ns: int | None = None) -> Finding:
     case = Case(prior=-1).add("protocol", "reason", 3, frames=[4])
     flows = [SEEN.flow(0), SEEN.flow(1)]
-    return make_finding(META, SEEN, case, flows, title="t", severity=Severity.HIGH, **given)
+    return make_finding(
+        META, SEEN, case, flows, title="t", severity=Severity.HIGH, first_ns=first_ns
+    )
 
 
 def test_a_finding_spans_its_flows_and_names_the_first(
-    finding_validator: jsonschema.Draft202012Validator,
+    check_finding: CheckFinding,
 ) -> None:
     made = finding()
 
     assert (made.first_ns, made.last_ns) == (at_ns(1), at_ns(15))
     assert (made.flow.src_port, made.flows, made.flow_ids) == (1000, 2, (0, 1))
-    finding_validator.validate(made.to_dict())
+    check_finding(made.to_dict())
 
 
 def test_a_finding_may_be_narrower_than_its_flows() -> None:

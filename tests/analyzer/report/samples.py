@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from analyzer import engine
-from analyzer.model import Report
 from tests.builders import context, flow, observations, row, stats
 from tests.detectors import Broken, EveryLogin
+
+if TYPE_CHECKING:
+    from analyzer.model import Report
 
 HOSTILE = "\x1b[2J\u202e=cmd()[red]x[/red]<b>\n"
 

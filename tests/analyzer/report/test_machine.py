@@ -3,7 +3,6 @@ import io
 import json
 from typing import Any
 
-import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from analyzer.escape import FORMULA_STARTS
 from analyzer.model import Report
 from analyzer.report import TextOptions, writer_for
 from tests.analyzer.report.samples import HOSTILE, mining_report, quiet_report
+from tests.conftest import CheckFinding
 
 TEXTS = st.text(max_size=40)
 
@@ -26,13 +26,13 @@ def written(name: str, *reports: Report) -> str:
 
 
 def test_each_line_of_ndjson_is_a_finding_by_the_contract(
-    finding_validator: jsonschema.Draft202012Validator,
+    check_finding: CheckFinding,
 ) -> None:
     lines = written("ndjson", mining_report(HOSTILE, flows=3), quiet_report()).splitlines()
 
     assert len(lines) == 3
     for line in lines:
-        finding_validator.validate(json.loads(line))
+        check_finding(json.loads(line))
 
 
 def test_json_is_one_document_with_what_was_looked_at() -> None:
