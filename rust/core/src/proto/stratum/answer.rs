@@ -129,7 +129,7 @@ fn error_text(envelope: &Envelope<'_>) -> String {
 fn shaped(envelope: &Envelope<'_>, context: &Context) -> Option<Message> {
     let result = envelope.result?;
     if result.is_array() {
-        return subscribed(result).or_else(|| work(envelope, context));
+        return subscribed(result).or_else(|| work(envelope, context)).or_else(|| greeted(result));
     }
     if !result.is_object() {
         return None;
@@ -179,14 +179,15 @@ fn work(envelope: &Envelope<'_>, context: &Context) -> Option<Message> {
     Some(message)
 }
 
-/// The answer to `mining.hello`.
+/// The answer to `mining.hello`: an object in EIP-1571, an array or object in Alephium.
 fn greeted(result: View<'_>) -> Option<Message> {
-    if !text(result.get(b"proto")).starts_with(b"EthereumStratum/") {
+    let alephium = ethereum::names_alephium(result);
+    if !alephium && !text(result.get(b"proto")).starts_with(b"EthereumStratum/") {
         return None;
     }
-    let named = result.get(b"encoding").is_some() || result.get(b"node").is_some();
-    let mut message =
-        Message::pool(Dialects::ETHEREUMSTRATUM_V2, Kind::Result, Shape::complete_if(named));
+    let dialect = if alephium { Dialects::ALEPHIUM } else { Dialects::ETHEREUMSTRATUM_V2 };
+    let named = alephium || result.get(b"encoding").is_some() || result.get(b"node").is_some();
+    let mut message = Message::pool(dialect, Kind::Result, Shape::complete_if(named));
     message.specific = named;
     Some(message)
 }

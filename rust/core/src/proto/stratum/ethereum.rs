@@ -94,11 +94,15 @@ pub(super) fn work(result: Option<View<'_>>) -> Option<Message> {
     Some(message)
 }
 
+/// True if a member of an array or object is Alephium's protocol name.
+pub(super) fn names_alephium(list: View<'_>) -> bool {
+    list.items().any(|item| text(Some(item)).starts_with(b"AlephiumStratum/"))
+}
+
 /// `mining.hello` of EIP-1571 and Alephium, parameters in an object or an array.
 pub(super) fn hello(envelope: &Envelope<'_>) -> Option<Message> {
     let params = envelope.params?;
-    let is_proto = |item: &View<'_>| text(Some(*item)).starts_with(b"AlephiumStratum/");
-    let alephium = params.items().any(|item| is_proto(&item));
+    let alephium = names_alephium(params);
     let proto = text(params.get(b"proto"));
     let dialect = if alephium { Dialects::ALEPHIUM } else { Dialects::ETHEREUMSTRATUM_V2 };
     let named = alephium || proto.starts_with(b"EthereumStratum/");

@@ -20,6 +20,7 @@ struct Template {
 const TEMPLATES: &[Template] = &[
     template(Dialects::STRATUM_V1, is_bitcoin, None, None, ""),
     template(Dialects::STRATUM_V1, is_merkle_prefix, None, None, ""),
+    template(Dialects::STRATUM_V1, is_work_header, None, None, ""),
     template(Dialects::STRATUM_V1, is_ethash_plain, None, Some(3), ""),
     template(Dialects::EQUIHASH, is_equihash, None, None, ""),
     template(Dialects::KAWPOW, is_kawpow, Some(5), Some(3), "RVN"),
@@ -113,6 +114,15 @@ fn is_merkle_prefix(list: Option<View<'_>>, count: u32) -> bool {
         && is_bool(nth(list, 6))
 }
 
+/// Bitcoin-like with one long header to work on (Kadena).
+fn is_work_header(list: Option<View<'_>>, count: u32) -> bool {
+    const MIN_HEADER_DIGITS: u32 = 200;
+    count == 3
+        && is_id(nth(list, 0))
+        && digits(nth(list, 1)) >= MIN_HEADER_DIGITS
+        && is_bool(nth(list, 2))
+}
+
 /// ethminer's plain stratum: header, seed, target.
 fn is_ethash_plain(list: Option<View<'_>>, count: u32) -> bool {
     let wide = |index| digits_any(nth(list, index)) == 64;
@@ -181,8 +191,11 @@ fn is_ergo(list: Option<View<'_>>, count: u32) -> bool {
 
 /// Job, chain index and header, or a list of jobs with `headerBlob`.
 fn is_alephium(list: Option<View<'_>>, count: u32) -> bool {
-    let flat =
-        count == 3 && is_id(nth(list, 0)) && is_number(nth(list, 1)) && digits(nth(list, 2)) >= 64;
+    let chain = nth(list, 1);
+    let flat = count == 3
+        && is_id(nth(list, 0))
+        && (is_number(chain) || (1..=4).contains(&digits(chain)))
+        && digits(nth(list, 2)) >= 64;
     let is_job = |job: View<'_>| {
         job.get(b"headerBlob").and_then(View::hex).is_some() && is_id(job.get(b"jobId"))
     };

@@ -68,11 +68,12 @@ pub(super) fn ethereum_1_family() -> Dialects {
     Dialects::ETHEREUMSTRATUM_V1 | Dialects::KASPA | Dialects::CONFLUX | Dialects::KAWPOW
 }
 
-/// EthereumStratum/2.0.0 subscribes with a bare session string.
+/// EthereumStratum/2.0.0 and Alephium subscribe with a bare session string, maybe empty.
 fn subscribe_with_session(envelope: &Envelope<'_>) -> Option<Message> {
     let session = envelope.params?.text()?;
     let shape = Shape::valid_if(session.iter().all(|byte| (32..127).contains(byte)));
-    Some(Message::miner(Dialects::ETHEREUMSTRATUM_V2, Kind::Subscribe, shape))
+    let dialects = Dialects::ETHEREUMSTRATUM_V2 | Dialects::ALEPHIUM;
+    Some(Message::miner(dialects, Kind::Subscribe, shape))
 }
 
 fn authorize(envelope: &Envelope<'_>) -> Option<Message> {
@@ -125,7 +126,7 @@ fn submit(envelope: &Envelope<'_>) -> Option<Message> {
     let mut message = Message::miner(kept, Kind::Submit, Shape::valid_if(fits));
     // Three short strings are said by too much else to be a proof alone.
     message.specific = fits && count > 3;
-    if dialects == Dialects::ETHEREUMSTRATUM_V2 {
+    if dialects == Dialects::ETHEREUMSTRATUM_V2 || dialects == Dialects::ALEPHIUM {
         message.job_id = copy(nth(list, 0));
         message.nonce = copy(nth(list, 1));
         return Some(message);
@@ -148,15 +149,20 @@ fn nonce_index(dialects: Dialects, count: u32) -> usize {
     }
 }
 
-/// Worker, job, nonce; or (EthereumStratum/2.0.0) job, nonce, worker token.
+/// Worker, job, nonce; or (EthereumStratum/2.0.0, Alephium) job, nonce, worker token.
 fn short_share(list: Option<View<'_>>) -> Dialects {
-    if text(nth(list, 2)).starts_with(b"w-") && (1..=16).contains(&digits(nth(list, 1))) {
-        return Dialects::ETHEREUMSTRATUM_V2;
+    if text(nth(list, 2)).starts_with(b"w-") {
+        return match digits(nth(list, 1)) {
+            0 => Dialects::NONE,
+            1..=16 => Dialects::ETHEREUMSTRATUM_V2,
+            _ => Dialects::ALEPHIUM,
+        };
     }
     if (1..=16).contains(&digits_0x(nth(list, 2))) {
         return Dialects::KASPA;
     }
-    let plain = Dialects::ETHEREUMSTRATUM_V1 | Dialects::KASPA | Dialects::XELIS;
+    let plain =
+        Dialects::STRATUM_V1 | Dialects::ETHEREUMSTRATUM_V1 | Dialects::KASPA | Dialects::XELIS;
     plain.when((2..=16).contains(&digits(nth(list, 2))))
 }
 

@@ -2,7 +2,7 @@
 
 use super::envelope::{Context, Envelope};
 use super::fields::{copy, digits, digits_any, is_text, nth, number, port};
-use super::{Dialects, Kind, Message, Shape};
+use super::{Dialects, Kind, Message, Role, Shape};
 use crate::proto::json::View;
 
 /// `mining.set_*` and the like.
@@ -12,11 +12,14 @@ pub(super) fn mining_method(
     context: &Context,
 ) -> Option<Message> {
     let list = envelope.array();
-    let first = nth(list, 0);
+    let bare = envelope.params.filter(|params| params.text().is_some());
+    let first = nth(list, 0).or(bare);
+    // Alephium alone leaves the brackets out.
+    let family = if bare.is_some() { Dialects::ALEPHIUM } else { Dialects::ARRAY_FAMILY };
     match name {
         b"set_difficulty" => Some(difficulty(first)),
-        b"set_target" => Some(target(first)),
-        b"set_extranonce" => Some(extranonce(Dialects::ARRAY_FAMILY, list)),
+        b"set_target" => Some(target(family, first)),
+        b"set_extranonce" => Some(extranonce(family, first)),
         b"set_version_mask" => {
             let shape = Shape::valid_if(digits_any(first) == 8);
             let mut message = Message::pool(Dialects::STRATUM_V1, Kind::Other, shape);
@@ -50,16 +53,15 @@ fn difficulty(value: Option<View<'_>>) -> Message {
     message
 }
 
-fn target(value: Option<View<'_>>) -> Message {
+fn target(dialects: Dialects, value: Option<View<'_>>) -> Message {
     let fits = (1..=64).contains(&digits_any(value));
-    let mut message = Message::pool(Dialects::ARRAY_FAMILY, Kind::Target, Shape::valid_if(fits));
+    let mut message = Message::pool(dialects, Kind::Target, Shape::valid_if(fits));
     message.specific = fits;
     message.target = copy(value);
     message
 }
 
-fn extranonce(dialects: Dialects, list: Option<View<'_>>) -> Message {
-    let first = nth(list, 0);
+fn extranonce(dialects: Dialects, first: Option<View<'_>>) -> Message {
     let fits = (1..=64).contains(&digits(first)) || first.is_some_and(|v| v.text() == Some(b""));
     let mut message = Message::pool(dialects, Kind::Extranonce, Shape::valid_if(fits));
     message.specific = fits && dialects != Dialects::KASPA;
@@ -82,16 +84,21 @@ pub(super) fn client_method(envelope: &Envelope<'_>, context: &Context) -> Optio
     let dialects = Dialects::ARRAY_FAMILY | Dialects::CRYPTONOTE;
     match envelope.method {
         b"set_extranonce" if context.confirmed || digits(nth(list, 0)) > 0 => {
-            Some(extranonce(Dialects::KASPA, list))
+            Some(extranonce(Dialects::KASPA, nth(list, 0)))
         }
-        b"connection.set_gzip" => {
-            let switched = nth(list, 0).and_then(View::bool).is_some();
-            Some(Message::pool(Dialects::ALEPHIUM, Kind::Other, Shape::complete_if(switched)))
-        }
+        b"connection.set_gzip" => Some(set_gzip(envelope)),
         b"client.reconnect" if context.confirmed => Some(reconnect(dialects, list)),
         b"client.get_version" | b"client.show_message" if context.confirmed => {
             Some(Message::pool(dialects, Kind::Other, Shape::Partial))
         }
         _ => None,
     }
+}
+
+/// Alephium turns compression on: a request with an id is the miner's, a notice the pool's.
+fn set_gzip(envelope: &Envelope<'_>) -> Message {
+    let asks = envelope.id.is_some_and(|id| !id.is_null());
+    let switched = nth(envelope.array(), 0).and_then(View::bool).is_some();
+    let role = if asks { Role::Miner } else { Role::Pool };
+    Message::new(Dialects::ALEPHIUM, Kind::Other, role, Shape::complete_if(asks || switched))
 }

@@ -187,3 +187,54 @@ fn alephium_says_hello_and_shares_objects() {
     assert!(found.iter().all(|m| m.dialects == Dialects::ALEPHIUM));
     assert_eq!((found[0].host.as_str(), found[0].port), ("alph.example", 20032));
 }
+
+#[test]
+fn alephium_may_use_arrays_bare_strings_and_tokens() {
+    let notify =
+        format!(r#"{{"method":"mining.notify","params":["0000000a","0a","{}"]}}"#, h64().repeat(9));
+    let submit = r#"{"id":"3","method":"mining.submit","params":["0000000a","0a1b00112233445566778899aabbccddeeff00112233","w-1"]}"#;
+    let found = session(&[
+        (UP, r#"{"id":"0","method":"mining.hello","params":["m/1","AlephiumStratum/1.0.0"]}"#),
+        (DOWN, r#"{"id":"0","result":["AlephiumStratum/1.0.0",false,"b4","5","pool.example"]}"#),
+        (UP, r#"{"id":"1","method":"connection.set_gzip"}"#),
+        (DOWN, r#"{"id":"1","result":true}"#),
+        (UP, r#"{"id":"2","method":"mining.subscribe","params":""}"#),
+        (DOWN, r#"{"method":"mining.set_extranonce","params":"0a1b"}"#),
+        (DOWN, r#"{"method":"mining.set_target","params":"00000fffabcd"}"#),
+        (DOWN, &notify),
+        (UP, submit),
+        (DOWN, r#"{"id":"3","result":false}"#),
+    ]);
+
+    assert_eq!(
+        briefs(&found),
+        [
+            "hello miner valid !",
+            "result pool valid !",
+            "other miner valid",
+            ANSWER,
+            "subscribe miner valid",
+            "extranonce pool valid !",
+            "target pool valid !",
+            POOL_JOB,
+            "submit miner valid",
+            ANSWER,
+        ]
+    );
+    assert!(found.iter().all(|m| m.dialects == Dialects::ALEPHIUM));
+    assert_eq!((found[5].extranonce.as_str(), found[9].outcome), ("0a1b", Outcome::Rejected));
+}
+
+#[test]
+fn kadena_sends_one_work_header() {
+    let job = format!(
+        r#"{{"id":null,"method":"mining.notify","params":["3","{}",true]}}"#,
+        h64().repeat(9)
+    );
+    let share = r#"{"id":4,"method":"mining.submit","params":["k:ab.rig","3","0a0b0c0d0e0f"]}"#;
+
+    let found = session(&[(DOWN, &job), (UP, share), (DOWN, r#"{"id":4,"result":true}"#)]);
+
+    assert_eq!(briefs(&found), [POOL_JOB, "submit miner valid", ANSWER]);
+    assert!(found.iter().all(|m| m.dialects == Dialects::STRATUM_V1));
+}
