@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import OutgateError, ToolMissingError
 from analyzer.frames import evidence_frames, pcapng_of
-from analyzer.tools import TSHARK_INSTALL_HINT, Dissection, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 DEFAULT_FRAMES = 8
 MAX_FRAMES = 64
 MAX_LINES_PER_LAYER = 60
+TSHARK_INSTALL_HINT = "install the package `tshark` (Debian, Ubuntu) or `wireshark-cli` (Fedora)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One protocol of one frame as Wireshark decodes it: its name and a line for each field."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dissection:
+    """One frame, by its number in the original capture, and its layers from the outside in."""
+
+    number: int
+    layers: tuple[Layer, ...]
 
 
 def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[Dissection]:

@@ -8,19 +8,41 @@ import platform
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from analyzer import __version__, ruleset
+from analyzer.dissect import TSHARK_INSTALL_HINT
 from analyzer.errors import OutgateError
-from analyzer.tools import TSHARK_INSTALL_HINT, Check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TSHARK_TIMEOUT_S = 10
 STALE_RULES_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that `outgate doctor` looked at.
+
+    Attributes:
+        name: What.
+        ok: Whether it is as it should be.
+        found: What is there, with its version.
+        cost: What does not work without it; "" if all is well.
+        remedy: What to do; "" if all is well.
+        required: Whether nothing works without it.
+    """
+
+    name: str
+    ok: bool
+    found: str
+    cost: str = ""
+    remedy: str = ""
+    required: bool = False
 
 
 def examine(state_folder: Path, today: date) -> list[Check]:

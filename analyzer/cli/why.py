@@ -32,6 +32,12 @@ EVENT_TABLES = ("mining", "ssh", "tls", "http", "dns", "hits")
 """Tables whose rows say what a frame held, the most telling first."""
 
 QUIET_COLUMNS = frozenset({"flow_id", "frame", "ts_ns", "up"})
+TELLING_COLUMNS = (
+    *("kind", "method", "wallet", "worker", "agent", "difficulty", "outcome", "error"),
+    *("client_banner", "server_banner", "roles", "carrier", "hello", "sni", "alpn", "ja4"),
+    *("host", "user_agent", "status", "name", "rtype", "data", "pattern"),
+)
+"""What of a row is shown where many rows are."""
 
 LABEL_NAMES = {
     "electrum": "an Electrum wallet",
@@ -179,7 +185,8 @@ def _events(observations: Observations, flow: Flow, number: int | None) -> Facts
             if len(facts) == MAX_EVENTS_SHOWN:
                 return [*facts, ("", "and more")]
             who = "initiator" if row.get("up") else "responder"
-            facts.append((f"{table} {row.get('frame', '')}", f"{who}: {_row_text(row)}"))
+            said = row if number else {key: row[key] for key in TELLING_COLUMNS if key in row}
+            facts.append((f"{table} {row.get('frame', '')}", f"{who}: {_row_text(said)}"))
     return facts
 
 

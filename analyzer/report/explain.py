@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from analyzer.dissect import Dissection
+    from analyzer.doctor import Check
     from analyzer.model import Finding, FlowRef
     from analyzer.report.base import TextOptions
-    from analyzer.tools import Check, Dissection
 
 MAX_FRAMES_EXPLAINED = 12
 

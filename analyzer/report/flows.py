@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from analyzer.report.base import TextOptions
 
 MAX_NAME_CHARS = 60
+MAX_PROTOCOL_CHARS = 20
 
 
 def print_flow_table(
@@ -25,24 +26,22 @@ def print_flow_table(
 ) -> None:
     """Flows, one a row, with the name each responder went by."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading, right in (("flow", True), ("start", False), ("lasting", True)):
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    table.add_column("flow", justify="right", no_wrap=True)
     table.add_column("initiator → responder", overflow="fold", ratio=1)
-    for heading, right in (("protocol", False), ("up", True), ("down", True), ("end", False)):
+    for heading, right in (("protocol", False), ("up", True), ("down", True)):
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for flow, name in flows:
         ends = Text(f"{flow.ref.src} → {flow.ref.dst}")
         if name:
-            ends.append(f" {shorten(name, MAX_NAME_CHARS)}", style="cyan")
-        clock = rfc3339(flow.start_ns, resolution_ns).partition("T")[2]
+            ends.append(f"\n{shorten(name, MAX_NAME_CHARS)}", style="cyan")
+        start = rfc3339(flow.start_ns, resolution_ns)
+        ends.append(f"\n{start}, {duration_text(flow.end_ns - flow.start_ns)}", style="dim")
         table.add_row(
             str(flow.flow_id),
-            clock.partition(".")[0].removesuffix("Z"),
-            duration_text(flow.end_ns - flow.start_ns),
             ends,
-            Text(shorten(f"{flow.ref.transport} {flow.app}".strip(), 20)),
+            Text(shorten(f"{flow.ref.transport} {flow.app}".strip(), MAX_PROTOCOL_CHARS))
+            + Text(f"\n{shorten(flow.end_reason, MAX_PROTOCOL_CHARS)}", style="dim"),
             bytes_text(flow.up_bytes),
             bytes_text(flow.down_bytes),
-            flow.end_reason,
         )
     console_for(stream, options).print(table)

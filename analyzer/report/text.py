@@ -98,7 +98,7 @@ class TextWriter:
         if self._options.many and not report.findings and not failed:
             line = Text.assemble((f"{verdict(report).words}  ", QUIET_STYLE), _path(report))
             line.append(f"  {_size(report.quality)}", "dim")
-            self._console.print(line)
+            self._console.print(line, soft_wrap=True)
             return
         for block in _screen(report, self._options.limit):
             self._console.print(block)

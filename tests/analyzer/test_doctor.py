@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.doctor import examine
-from analyzer.tools import Check
+from analyzer.doctor import Check, examine
 from tests.fake_core import FakeCore
 
 TODAY = date(2026, 1, 1)
