@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from analyzer.model import Quality, Stage
@@ -36,30 +37,30 @@ def count_flows(observations: Observations) -> FlowCounts:
     if flows.num_rows == 0:
         return FlowCounts()
 
-    from pyarrow import compute  # noqa: PLC0415 - slow to import
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+    from pyarrow import compute  # noqa: PLC0415 - as above
+
+    # Casts and no comparisons: Arrow turns a Python value into one of its own by way of pandas.
+    def present(name: str) -> Any:  # noqa: ANN401 - an Arrow array
+        return flows.column(name).cast(pa.bool_())
+
+    def holding(*conditions: object) -> int:
+        together = reduce(compute.and_, conditions)
+        return int(compute.sum(together).as_py())
 
     def total(name: str) -> int:
         return int(compute.sum(flows.column(name)).as_py())
 
-    def holding(*conditions: object) -> int:
-        together = conditions[0]
-        for condition in conditions[1:]:
-            together = compute.and_(together, condition)
-        return int(compute.sum(together).as_py())
-
-    def empty(name: str) -> object:
-        return compute.equal(flows.column(name), 0)
-
-    silent = compute.and_(empty("up_payload"), empty("down_payload"))
-    carries = compute.invert(silent)
-    one_sided = compute.or_(empty("up_packets"), empty("down_packets"))
+    carries = compute.or_(present("up_payload"), present("down_payload"))
+    named = compute.binary_length(flows.column("app").cast(pa.string())).cast(pa.bool_())
+    both_ways = compute.and_(present("up_packets"), present("down_packets"))
     return FlowCounts(
         total=flows.num_rows,
         frames=total("up_packets") + total("down_packets"),
         with_payload=holding(carries),
-        recognised=holding(carries, compute.not_equal(flows.column("app"), "")),
+        recognised=holding(carries, named),
         encrypted=holding(carries, flows.column("encrypted")),
-        one_sided=holding(carries, one_sided),
+        one_sided=holding(carries, compute.invert(both_ways)),
         midstream=total("midstream"),
     )
 

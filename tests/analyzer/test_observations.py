@@ -158,6 +158,7 @@ def test_inside_is_what_the_settings_say() -> None:
 def test_rows_do_not_need_pandas(tmp_path: Path) -> None:
     for name in COLUMNS:
         rows = [row("mining", kind="login")] if name == "mining" else []
+        rows += [flow("10.0.0.1:1000", f"{POOL}:3333")] if name == "flows" else []
         written = table(name, rows)
         with pa.ipc.new_file(tmp_path / name, written.schema) as file:
             file.write_table(written)
@@ -171,7 +172,9 @@ def test_rows_do_not_need_pandas(tmp_path: Path) -> None:
         "seen = Observations(\n"
         "    capture=CaptureRef(path='a', sha256=''), stats={}, source=source)\n"
         "assert seen.rows('mining', 0)[0]['kind'] == 'login'\n"
-        "assert seen.names_for('192.0.2.1', 0) == () and list(seen.all_flows()) == []\n"
+        "assert seen.names_for('192.0.2.1', 0) == () and len(list(seen.all_flows())) == 1\n"
+        "from analyzer.quality import count_flows\n"
+        "assert count_flows(seen).with_payload == 1\n"
         "assert 'pandas' not in sys.modules\n"
     )
 
