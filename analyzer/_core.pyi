@@ -1,6 +1,17 @@
 """Types of the Rust module; docs/architecture.md describes the tables it gives."""
 
 from collections.abc import Callable, Sequence
+from typing import final
+
+__all__ = [
+    "Analysis",
+    "ArrowTable",
+    "CaptureError",
+    "CapturedFrame",
+    "__version__",
+    "analyze",
+    "read_frames",
+]
 
 __version__: str
 
@@ -9,15 +20,20 @@ class CaptureError(Exception):
 
     args: tuple[str, int, str]
 
-class ArrowStream:
+@final
+class ArrowTable:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
+@final
 class Analysis:
     @property
     def stats(self) -> dict[str, object]: ...
-    def table(self, name: str) -> ArrowStream: ...
+    @property
+    def table_names(self) -> list[str]: ...
+    def table(self, name: str) -> ArrowTable: ...
 
-class Frame:
+@final
+class CapturedFrame:
     @property
     def number(self) -> int: ...
     @property
@@ -38,4 +54,4 @@ def analyze(
     limits: dict[str, int] = ...,
     progress: Callable[[int, int], None] | None = ...,
 ) -> Analysis: ...
-def read_frames(path: str, numbers: list[int]) -> list[Frame]: ...
+def read_frames(path: str, numbers: list[int]) -> list[CapturedFrame]: ...

@@ -19,7 +19,7 @@ from analyzer.frames import evidence_frames, pcapng_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analyzer._core import Frame
+    from analyzer._core import CapturedFrame
     from analyzer.model import Finding
 
 DEFAULT_FRAMES = 8
@@ -58,7 +58,7 @@ def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[D
     return decode(frames)
 
 
-def decode(frames: Sequence[Frame]) -> list[Dissection]:
+def decode(frames: Sequence[CapturedFrame]) -> list[Dissection]:
     """Decodes frames with tshark; the result has their original numbers.
 
     Raises:

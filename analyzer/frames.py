@@ -19,7 +19,7 @@ from analyzer.ingest import STDIN, unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from analyzer._core import Frame
+    from analyzer._core import CapturedFrame
     from analyzer.model import Finding
 
 MAX_COMMENT_BYTES = 2000
@@ -35,7 +35,7 @@ NANOSECONDS = b"\x09"
 HASH_CHUNK_BYTES = 1 << 20
 
 
-def evidence_frames(finding: Finding, source: str, most: int = MAX_FRAMES) -> list[Frame]:
+def evidence_frames(finding: Finding, source: str, most: int = MAX_FRAMES) -> list[CapturedFrame]:
     """The frames a finding names, read again from its capture, at most `most`.
 
     Raises:
@@ -64,7 +64,7 @@ def evidence_frames(finding: Finding, source: str, most: int = MAX_FRAMES) -> li
     return read_frames(source, list(finding.frames[:most]))
 
 
-def read_frames(source: str, numbers: list[int]) -> list[Frame]:
+def read_frames(source: str, numbers: list[int]) -> list[CapturedFrame]:
     """Frames of a capture by number.
 
     Raises:
@@ -97,7 +97,9 @@ def file_sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def pcapng_of(frames: Sequence[Frame], comments: Mapping[int, str], about: str = "") -> bytes:
+def pcapng_of(
+    frames: Sequence[CapturedFrame], comments: Mapping[int, str], about: str = ""
+) -> bytes:
     """A pcapng file of these frames, in order, with comments by frame number."""
     interfaces: dict[int, int] = {}
     packets: list[bytes] = []
@@ -120,7 +122,7 @@ def _interface_block(link_type: int) -> bytes:
     return _block(INTERFACE, body + _options([(OPTION_RESOLUTION, NANOSECONDS)]))
 
 
-def _packet_block(frame: Frame, interface: int, comment: str) -> bytes:
+def _packet_block(frame: CapturedFrame, interface: int, comment: str) -> bytes:
     high, low = divmod(max(0, frame.ts_ns), 1 << 32)
     head = struct.pack("<IIIII", interface, high, low, len(frame.data), frame.orig_len)
     options = _options([(OPTION_COMMENT, _comment(comment))]) if comment else b""
