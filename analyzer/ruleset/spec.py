@@ -15,8 +15,8 @@ CATEGORIES = ("mining", "reverse_tunnel", "tunnel", "vpn")
 STRENGTHS = ("clear", "weak")
 DIALECTS = (
     "stratum_v1",
-    "ethereum_stratum_1",
-    "ethereum_stratum_2",
+    "ethereumstratum_v1",
+    "ethereumstratum_v2",
     "eth_proxy",
     "cryptonote",
     "equihash",
@@ -33,6 +33,7 @@ DIALECTS = (
     "xelis",
     "getwork",
     "getblocktemplate",
+    "browser",
     "stratum_v2",
 )
 ADDRESS_FORMS = (

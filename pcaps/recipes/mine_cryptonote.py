@@ -58,7 +58,7 @@ def cryptonote(chance: Chance, wallet: str = wallets.MONERO) -> Dialect:
     session, seed = chance.hex(8), chance.hex(32)
 
     def job_of(number: int) -> dict[str, object]:
-        blob = "1010" + chance.hex(35) + "00000000" + chance.hex(33)
+        blob = "1010" + chance.hex(37) + "00000000" + chance.hex(33)
         return {
             "blob": blob,
             "job_id": f"{number:08x}",

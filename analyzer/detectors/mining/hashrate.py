@@ -1,0 +1,105 @@
+"""How fast a miner hashes, by the shares it sends.
+
+A share proves, on average, as many hashes as its difficulty stands for. Shares arrive as a Poisson
+process, so an estimate from n of them has a relative standard error of 1/sqrt(n).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analyzer.detectors.mining.conversation import Conversation, Message
+    from analyzer.ruleset import Coin
+
+NS_PER_SECOND = 1_000_000_000
+LEAST_SHARES = 3
+"""Fewer say next to nothing: two intervals have an error of 70 %."""
+LEAST_SECONDS = 1.0
+TARGET_HEX_DIGITS = 64
+HASHES_PER_DIFFICULTY = {
+    "stratum_v1": 2.0**32,
+    "ethereumstratum_v1": 2.0**32,
+    "kaspa": 2.0**32,
+    "cryptonote": 1.0,
+    "xatum": 1.0,
+    "xelis": 1.0,
+    "browser": 1.0,
+    "eth_proxy": 1.0,
+    "grin": 1.0,
+}
+"""Expected hashes of a share of difficulty 1 where the coin is not known: Bitcoin's definition for
+the first three, the coin's own difficulty for the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashrate:
+    """An estimate with its standard error, both in hashes a second, and the shares behind it."""
+
+    per_second: float
+    error: float
+    shares: int
+
+
+def estimate(talk: Conversation, coin: Coin | None) -> Hashrate | None:
+    """The hash rate that the submitted shares imply; None where they say too little.
+
+    The first share opens the clock and does not count: when it was begun is not known.
+    """
+    expected = 0.0
+    work: list[tuple[int, float]] = []
+    refused = _refused_ids(talk)
+    for row in talk.messages:
+        expected = hashes_per_share(row, talk.dialect, coin) or expected
+        if row["kind"] == "submit" and expected and row["msg_id"] not in refused:
+            work.append((row["ts_ns"], expected))
+    if len(work) < LEAST_SHARES:
+        return None
+    seconds = (work[-1][0] - work[0][0]) / NS_PER_SECOND
+    if seconds < LEAST_SECONDS:
+        return None
+    counted = len(work) - 1
+    per_second = math.fsum(hashes for _, hashes in work[1:]) / seconds
+    return Hashrate(
+        per_second=per_second, error=per_second / math.sqrt(counted), shares=counted
+    )
+
+
+def _refused_ids(talk: Conversation) -> set[str]:
+    """Requests whose share the pool refused; ids that were used again cannot be told apart."""
+    answers = [row for row in talk.pool if row["kind"] == "result" and row["msg_id"]]
+    return {row["msg_id"] for row in answers if row["outcome"] == "rejected"} - {
+        row["msg_id"] for row in answers if row["outcome"] == "accepted"
+    }
+
+
+def hashes_per_share(row: Message, dialect: str, coin: Coin | None) -> float:
+    """Expected hashes of a share under the difficulty or target a message sets; 0 if it sets none.
+
+    A 64-digit target is exact for every coin; a difficulty needs the coin's or dialect's unit.
+    """
+    if row["role"] != "pool":
+        return 0.0
+    target = row["target"].removeprefix("0x")
+    if len(target) == TARGET_HEX_DIGITS:
+        try:
+            return 2.0**256 / (int(target, 16) + 1)
+        except ValueError:
+            return 0.0
+    unit = (coin.hashes_per_difficulty if coin else 0.0) or HASHES_PER_DIFFICULTY.get(dialect, 0.0)
+    difficulty = float(row["difficulty"])
+    return difficulty * unit if math.isfinite(difficulty) and difficulty > 0 else 0.0
+
+
+def readable(hashrate: Hashrate) -> str:
+    """The estimate for people, such as `1.2 kH/s ± 15 % (42 shares)`."""
+    value, prefix = hashrate.per_second, ""
+    for step in ("", "k", "M", "G", "T", "P", "E"):
+        prefix = step
+        if value < 1000:
+            break
+        value /= 1000
+    percent = 100 * hashrate.error / hashrate.per_second if hashrate.per_second else 0
+    return f"{value:.3g} {prefix}H/s ± {percent:.0f} % ({hashrate.shares} shares)"
