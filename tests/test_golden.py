@@ -8,7 +8,8 @@ A case is `tests/golden/<name>/case.toml`:
     match = { detector = "mining.stratum", "attributes.dialect" = "stratum", confidence_min = 0.9 }
 
 Keys of `match` are fields of the finding, dots go deeper; `confidence_min` and `confidence_max`
-bound the confidence. Without `match` every finding counts.
+bound the confidence, `alarm` says whether the finding is one by the contract. Without `match` every
+finding counts.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import pytest
 
 from analyzer.cli.session import Session
 from analyzer.errors import UsageError
+from analyzer.model import Severity
 
 ROOT = Path(__file__).parents[1]
 CASES = sorted((ROOT / "tests" / "golden").glob("*/case.toml"))
 MISSING = object()
+ALARM_CONFIDENCE = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,15 @@ def is_match(match: dict[str, Any], finding: dict[str, Any]) -> bool:
     low, high = rest.pop("confidence_min", 0.0), rest.pop("confidence_max", 1.0)
     if not low <= finding["confidence"] <= high:
         return False
+    if "alarm" in rest and rest.pop("alarm") != is_alarm(finding):
+        return False
     return all(value_at(finding, name) == value for name, value in rest.items())
+
+
+def is_alarm(finding: dict[str, Any]) -> bool:
+    """Whether the contract calls the finding an alarm."""
+    loud = Severity(finding["severity"]).rank >= Severity.MEDIUM.rank
+    return loud and bool(finding["confidence"] >= ALARM_CONFIDENCE)
 
 
 def value_at(finding: dict[str, Any], name: str) -> Any:
@@ -82,7 +93,7 @@ def summary(found: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-FOUND = [{"detector": "a.b", "confidence": 0.8, "attributes": {"dialect": "x"}}]
+FOUND = [{"detector": "a.b", "severity": "low", "confidence": 0.8, "attributes": {"dialect": "x"}}]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +104,7 @@ FOUND = [{"detector": "a.b", "confidence": 0.8, "attributes": {"dialect": "x"}}]
         ({"count": 0, "match": {"confidence_max": 0.7}}, True),
         ({"min": 1, "match": {"attributes.dialect": "y"}}, False),
         ({"max": 0}, False),
+        ({"count": 0, "match": {"alarm": True}}, True),
         ({"count": 1, "match": {"attributes.coin": "XMR"}}, False),
     ],
 )

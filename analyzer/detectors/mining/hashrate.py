@@ -62,9 +62,7 @@ def estimate(talk: Conversation, coin: Coin | None) -> Hashrate | None:
         return None
     counted = len(work) - 1
     per_second = math.fsum(hashes for _, hashes in work[1:]) / seconds
-    return Hashrate(
-        per_second=per_second, error=per_second / math.sqrt(counted), shares=counted
-    )
+    return Hashrate(per_second=per_second, error=per_second / math.sqrt(counted), shares=counted)
 
 
 def _refused_ids(talk: Conversation) -> set[str]:

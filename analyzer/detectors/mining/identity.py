@@ -98,9 +98,7 @@ def pool_host(
     talk: Conversation, flow: Flow, observations: Observations, ruleset: RuleSet
 ) -> PoolHost:
     """The pool's end of a flow, with the best name the capture has for it."""
-    ip, port = (
-        (flow.dst_ip, flow.dst_port) if talk.miner_is_up else (flow.src_ip, flow.src_port)
-    )
+    ip, port = (flow.dst_ip, flow.dst_port) if talk.miner_is_up else (flow.src_ip, flow.src_port)
     seen = [(name.name, name.source) for name in observations.names_for(ip, flow.end_ns)]
     told = talk.first("host")
     names = [*seen, (told, "client")] if told else seen
@@ -118,9 +116,7 @@ def pool_host(
 
 
 def _pool(ip: str, port: int, name: str, source: str, operator: str, rule: str) -> PoolHost:
-    return PoolHost(
-        ip=ip, port=port, name=name, name_source=source, operator=operator, rule=rule
-    )
+    return PoolHost(ip=ip, port=port, name=name, name_source=source, operator=operator, rule=rule)
 
 
 def coin_of(

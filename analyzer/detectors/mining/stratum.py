@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from analyzer.detectors.base import Context, DetectorMeta, make_finding
 from analyzer.detectors.evidence import FAMILY_CAPS, Case
 from analyzer.detectors.mining import hashrate
-from analyzer.detectors.mining.conversation import Conversation, conversation_of
+from analyzer.detectors.mining.conversation import Conversation, Message, conversation_of
 from analyzer.detectors.mining.identity import (
     Coin,
     PoolHost,
@@ -24,6 +24,7 @@ from analyzer.detectors.mining.identity import (
     wallet_of,
 )
 from analyzer.model import Category, Severity
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ class Miner:
         return (self.host, self.pool.ip, self.pool.port, self.talk.dialect, self.is_confirmed)
 
 
-def _specific_kinds(rows: Sequence[dict[str, object]]) -> int:
+def _specific_kinds(rows: Sequence[Message]) -> int:
     return sum(1 for row in rows if row["specific"])
 
 
@@ -229,7 +230,7 @@ def _add_shares(case: Case, talk: Conversation) -> None:
         case.add("behaviour", text, SHARES_SUBMITTED, frames=[row["frame"] for row in submitted])
 
 
-def _answers(talk: Conversation, outcome: str) -> list[dict[str, object]]:
+def _answers(talk: Conversation, outcome: str) -> list[Message]:
     """The pool's answers to shares; an answer carries the method of what it answers."""
     submits = {row["method"] for row in talk.miner if row["kind"] == "submit"}
     return [
@@ -239,14 +240,14 @@ def _answers(talk: Conversation, outcome: str) -> list[dict[str, object]]:
     ]
 
 
-def _doing(talk: Conversation, row: dict[str, object]) -> str:
+def _doing(talk: Conversation, row: Message) -> str:
     same = [other for other in talk.messages if other["role"] == row["role"]]
     kinds = list(dict.fromkeys(str(other["kind"]) for other in same))
     words = [WORDS[kind] for kind in kinds if kind in WORDS]
     return ", ".join(dict.fromkeys(words)) or "speaks"
 
 
-def _excerpt(row: dict[str, object]) -> str:
+def _excerpt(row: Message) -> str:
     text = str(row["excerpt"]).strip()
     return text if len(text) <= EXCERPT_CHARS else f"{text[:EXCERPT_CHARS]}…"
 
@@ -322,7 +323,8 @@ def _difficulties(talk: Conversation) -> list[dict[str, object]]:
     for row in talk.pool:
         value = row["difficulty"]
         if value and (not changes or changes[-1]["difficulty"] != value):
-            changes.append({"ts_ns": row["ts_ns"], "difficulty": value, "frame": row["frame"]})
+            at = rfc3339(row["ts_ns"])
+            changes.append({"at": at, "difficulty": value, "frame": row["frame"]})
     return changes[:MAX_DIFFICULTIES]
 
 

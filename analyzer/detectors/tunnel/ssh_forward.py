@@ -175,7 +175,7 @@ def _early(connection: Connection, login: Token, after: Sequence[Token]) -> Requ
                 asked=request,
                 answer=token,
                 login=login,
-                forwards=len(asked),
+                forwards=_forwards(connection, asked),
                 bind_length=None if connection.compressed else _bind_length(connection, request),
                 refused_likely=explained,
                 compressed=connection.compressed,
@@ -193,6 +193,13 @@ def _first_flight(connection: Connection, after: Sequence[Token]) -> list[Token]
         return []
     within = _together_ns(connection)
     return [token for token in sent if token.ts_ns - sent[0].ts_ns <= within]
+
+
+def _forwards(connection: Connection, asked: Sequence[Token]) -> int:
+    """How many forwards were asked for: OpenSSH ends its requests with one no-more-sessions."""
+    no_more = connection.client.wire(NO_MORE_SESSIONS)
+    ends_so = len(asked) > 1 and asked[-1].size == no_more
+    return len(asked) - ends_so
 
 
 def _together_ns(connection: Connection) -> int:
@@ -250,7 +257,10 @@ def _answered(connection: Connection, asked: Sequence[Token], answer: Token) -> 
     least = int(ANSWER_AFTER_RTT * connection.server_rtt_ns)
     most = int(ANSWER_WITHIN_RTT * connection.server_rtt_ns) + ANSWER_WITHIN_NS
     fitting = [token for token in asked if least <= answer.ts_ns - token.ts_ns <= most]
-    return fitting[-1] if fitting else None
+    no_more = connection.client.wire(NO_MORE_SESSIONS)
+    surer = [token for token in fitting if token.size != no_more]
+    ranked = surer or fitting
+    return ranked[-1] if ranked else None
 
 
 def _is_refusal_text(connection: Connection, token: Token) -> bool:

@@ -15,6 +15,7 @@ from analyzer.detectors.evidence import Case
 from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS, Connection, connection_of
 from analyzer.detectors.tunnel.ssh_forward import Request, Use, find_request, find_uses
 from analyzer.model import Category, Severity
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -235,7 +236,7 @@ def _attributes(tunnel: Tunnel) -> dict[str, object]:
         "refused_likely": True if request and request.refused_likely else None,
         "channels_opened": len(tunnel.accepted),
         "channels_refused": sum(not use.accepted for use in tunnel.uses),
-        "first_use_ns": tunnel.uses[0].opened.ts_ns if tunnel.uses else None,
+        "first_use": rfc3339(tunnel.uses[0].opened.ts_ns) if tunnel.uses else "",
         "server_rtt_ms": round(connection.server_rtt_ns / NS_PER_MS, 3) if connection else None,
         "client_rtt_ms": round(connection.client_rtt_ns / NS_PER_MS, 3) if connection else None,
     }
