@@ -333,14 +333,14 @@ def _distinct(table: pa.Table, column: str) -> list[str]:
     return values
 
 
-def _is_in(table: pa.Table, column: str, values: Collection[str]) -> Any:
+def _is_in(table: pa.Table, column: str, values: Collection[str]) -> pa.ChunkedArray:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
     from pyarrow import compute  # noqa: PLC0415 - slow to import
 
     return compute.is_in(_text(table, column), value_set=pa.array(sorted(values), pa.string()))
 
 
-def _text(table: pa.Table, column: str) -> Any:
+def _text(table: pa.Table, column: str) -> pa.ChunkedArray:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     return table.column(column).cast(pa.string())

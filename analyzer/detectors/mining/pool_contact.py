@@ -88,7 +88,7 @@ class PoolContact:
             prior=PRIOR,
             prior_summary="before any reason: a list's names and addresses grow old or are shared",
         )
-        _add_list(case, dealings, observations)
+        _add_list(case, dealings)
         _add_contact(case, dealings)
         if spoken:
             text = "the same connection speaks a mining protocol, which another finding judges"
@@ -108,20 +108,20 @@ class PoolContact:
         )
 
 
-def _add_list(case: Case, dealings: Dealings, observations: Observations) -> None:
+def _add_list(case: Case, dealings: Dealings) -> None:
     """Why the list is believed; the weight is the rule's confidence."""
     gravest = dealings.gravest
     pool = gravest.match.pool
     closed = ", which has closed" if pool.closed else ""
-    listed = f"a pool{closed}, by {pool.source}, checked {pool.checked_on}"
+    listed = f"a pool{closed}; listed by {pool.source}, checked on {pool.checked_on}"
     if gravest.match.by == "address":
-        loss, seen = _aging(gravest, observations)
-        text = f"{_place(gravest)} was an address of {pool.operator} on {seen}: {listed}"
+        loss, seen = _aging(gravest)
+        text = f"{_place(gravest)} was an address of {pool.operator} on {seen}, {listed}"
         case.add("intel", text, _list_weight(pool), signature=pool.id, frames=_frames([gravest]))
         if loss:
             case.add("intel", "addresses change hands, and this one was seen long ago", loss)
         return
-    text = f"{_and_more(dealings.names)} belongs to {pool.operator}: {listed}"
+    text = f"{_and_more(dealings.names)} belongs to {pool.operator}, {listed}"
     case.add("intel", text, _list_weight(pool), signature=pool.id, frames=_frames(dealings.all))
 
 
@@ -161,13 +161,13 @@ def _list_weight(pool: Pool) -> float:
     return math.log(confidence / (1 - confidence)) - PRIOR
 
 
-def _aging(dealing: Dealing, observations: Observations) -> tuple[float, date]:
+def _aging(dealing: Dealing) -> tuple[float, date]:
     """What the age of an address costs, and the day it was seen."""
     rule = dealing.match.rule
     seen = next(item.seen for item in dealing.match.pool.networks if str(item.cidr) == rule)
     start_s = dealing.flow.start_ns // NS_PER_SECOND
-    today = datetime.fromtimestamp(max(0, min(start_s, 2**33)), UTC).date()
-    days = abs((today - seen).days)
+    day = datetime.fromtimestamp(max(0, min(start_s, 2**33)), UTC).date()
+    days = abs((day - seen).days)
     return next(loss for limit, loss in ADDRESS_AGING if days <= limit), seen
 
 
@@ -205,9 +205,7 @@ def _place(dealing: Dealing) -> str:
     return f"{contact.name or contact.address}:{contact.port}"
 
 
-def _attributes(
-    dealings: Dealings, ruleset: RuleSet, *, speaks_mining: bool
-) -> dict[str, object]:
+def _attributes(dealings: Dealings, ruleset: RuleSet, *, speaks_mining: bool) -> dict[str, object]:
     gravest = dealings.gravest
     contact, pool = gravest.contact, gravest.match.pool
     port = contact.port if contact else 0
