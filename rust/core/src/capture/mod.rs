@@ -10,6 +10,7 @@ pub mod open;
 mod pcap;
 mod pcapng;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +21,9 @@ use self::buffer::Buffer;
 use self::open::Opened;
 use crate::error::{CaptureError, Issue};
 use crate::limits::Limits;
+
+/// Issues of one file that are kept with their place; a hostile one may hold millions.
+pub const ISSUES_MAX: usize = 4096;
 
 /// One captured frame; the bytes are borrowed from the reader's block.
 #[derive(Debug, Clone, Copy)]
@@ -77,8 +81,10 @@ pub struct Reader {
     format: Format,
     /// Interfaces seen so far; pcap has one.
     pub interfaces: Vec<Interface>,
-    /// Odd things met, taken by the caller.
+    /// The first [`ISSUES_MAX`] odd things met, taken by the caller.
     pub issues: Vec<Issue>,
+    /// How many more there were, by kind.
+    pub issues_more: BTreeMap<&'static str, u64>,
     /// The file ended inside a record.
     pub truncated_tail: bool,
     /// Comments in the file.
@@ -138,6 +144,7 @@ impl Reader {
             format: Format::Empty,
             interfaces: Vec::new(),
             issues: Vec::new(),
+            issues_more: BTreeMap::new(),
             truncated_tail: false,
             comments: 0,
             resolution_ns: 1,
@@ -178,6 +185,7 @@ impl Reader {
                     buffer: &mut self.buffer,
                     interfaces: &mut self.interfaces,
                     issues: &mut self.issues,
+                    issues_more: &mut self.issues_more,
                     truncated_tail: &mut self.truncated_tail,
                     comments: &mut self.comments,
                     resolution_ns: &mut self.resolution_ns,
@@ -190,6 +198,7 @@ impl Reader {
                     buffer: &mut self.buffer,
                     interfaces: &mut self.interfaces,
                     issues: &mut self.issues,
+                    issues_more: &mut self.issues_more,
                     truncated_tail: &mut self.truncated_tail,
                     comments: &mut self.comments,
                     resolution_ns: &mut self.resolution_ns,
@@ -274,6 +283,7 @@ struct Context<'r> {
     buffer: &'r mut Buffer,
     interfaces: &'r mut Vec<Interface>,
     issues: &'r mut Vec<Issue>,
+    issues_more: &'r mut BTreeMap<&'static str, u64>,
     truncated_tail: &'r mut bool,
     comments: &'r mut u64,
     resolution_ns: &'r mut i64,
@@ -282,6 +292,10 @@ struct Context<'r> {
 
 impl Context<'_> {
     fn issue(&mut self, kind: &'static str, detail: String) {
+        if self.issues.len() >= ISSUES_MAX {
+            *self.issues_more.entry(kind).or_default() += 1;
+            return;
+        }
         let (frame, offset) = (self.number, self.buffer.offset());
         self.issues.push(Issue { frame, offset, layer: "capture", kind, detail });
     }

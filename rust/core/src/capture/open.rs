@@ -83,7 +83,7 @@ pub fn open(path: &str) -> Result<Opened, CaptureError> {
 fn sniff(start: &[u8]) -> Compression {
     match start {
         [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
         _ => Compression::None,
     }
 }
@@ -146,45 +146,83 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-/// Zstandard frames one after another, as `zstd` and `cat a.zst b.zst` write them.
-struct ZstdFrames<R: BufRead> {
+/// Bytes that tell a Zstandard frame from a skippable one.
+const ZSTD_MAGIC_BYTES: u64 = 4;
+
+/// Zstandard frames one after another, as `zstd`, `pzstd` and `cat a.zst b.zst` write them.
+struct ZstdFrames<R: Read> {
     state: ZstdState<R>,
 }
 
-enum ZstdState<R: BufRead> {
+/// What a frame is read from: the magic number that told what it is, then the rest.
+type ZstdSource<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
+
+enum ZstdState<R: Read> {
     Between(R),
-    Inside(Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Inside(Box<StreamingDecoder<ZstdSource<R>, ruzstd::decoding::FrameDecoder>>),
     Over,
 }
 
-impl<R: BufRead> ZstdFrames<R> {
+impl<R: Read> ZstdFrames<R> {
     fn new(input: R) -> Self {
         Self { state: ZstdState::Between(input) }
     }
 }
 
-impl<R: BufRead> Read for ZstdFrames<R> {
+impl<R: Read> Read for ZstdFrames<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match std::mem::replace(&mut self.state, ZstdState::Over) {
                 ZstdState::Over => return Ok(0),
                 ZstdState::Between(mut input) => {
-                    if input.fill_buf()?.is_empty() {
-                        return Ok(0);
+                    let mut magic = Vec::new();
+                    input.by_ref().take(ZSTD_MAGIC_BYTES).read_to_end(&mut magic)?;
+                    match magic.as_slice() {
+                        [] => return Ok(0),
+                        [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
+                            skip_frame(&mut input)?;
+                            self.state = ZstdState::Between(input);
+                        }
+                        _ => {
+                            let frame = StreamingDecoder::new(io::Cursor::new(magic).chain(input))
+                                .map_err(|e| cut_or_invalid(&e))?;
+                            self.state = ZstdState::Inside(Box::new(frame));
+                        }
                     }
-                    let frame = StreamingDecoder::new(input)
-                        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-                    self.state = ZstdState::Inside(Box::new(frame));
                 }
                 ZstdState::Inside(mut frame) => {
-                    let n = frame.read(into)?;
+                    let n = frame.read(into).map_err(|e| cut_or_invalid(&e))?;
                     if n > 0 {
                         self.state = ZstdState::Inside(frame);
                         return Ok(n);
                     }
-                    self.state = ZstdState::Between(frame.into_inner());
+                    self.state = ZstdState::Between(frame.into_inner().into_inner().1);
                 }
             }
         }
     }
+}
+
+/// Passes over a skippable frame (RFC 8878 section 3.1.2), which holds what others may need.
+fn skip_frame(input: &mut impl Read) -> io::Result<()> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let length = u64::from(u32::from_le_bytes(length));
+    io::copy(&mut input.take(length), &mut io::sink())?;
+    Ok(())
+}
+
+/// The decoder's error, as a cut if the input ended and as bad data otherwise.
+fn cut_or_invalid(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let mut cause = Some(error);
+    let mut kind = io::ErrorKind::InvalidData;
+    while let Some(e) = cause {
+        if let Some(e) = e.downcast_ref::<io::Error>()
+            && e.kind() == io::ErrorKind::UnexpectedEof
+        {
+            kind = io::ErrorKind::UnexpectedEof;
+        }
+        cause = e.source();
+    }
+    io::Error::new(kind, error.to_string())
 }

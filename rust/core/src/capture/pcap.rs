@@ -114,8 +114,24 @@ impl Pcap {
             }
             let total = self.header_len + record.captured;
             if !at.buffer.fill(total) {
-                at.end_inside_record(total);
-                return None;
+                // Either the file was cut, or the length is false and records follow.
+                if self.search(at.buffer.ready(), 1).is_none() {
+                    at.end_inside_record(total);
+                    return None;
+                }
+                at.issue("bad_record", format!("claims {total} bytes, more than there are"));
+                if !self.resync(at) {
+                    return None;
+                }
+                continue;
+            }
+            if self.is_doubtful(&record, total, at) {
+                let detail = format!("claims {total} bytes, and no record follows");
+                at.issue("bad_record", detail);
+                if !self.resync(at) {
+                    return None;
+                }
+                continue;
             }
             let offset = at.buffer.offset();
             at.buffer.consume(total);
@@ -131,26 +147,41 @@ impl Pcap {
         }
     }
 
+    /// True when a record that kept more than there was leads nowhere, but skipping it does.
+    #[inline]
+    fn is_doubtful(&self, record: &Record, total: usize, at: &mut Context) -> bool {
+        let wire = usize::try_from(record.orig_len).unwrap_or(usize::MAX);
+        record.captured > wire
+            && at.buffer.fill(total + self.header_len)
+            && self.plausible(at.buffer.ready(), total).is_none()
+            && self.search(at.buffer.ready(), 1).is_some()
+    }
+
     /// Moves to the next place where two records follow each other, or one ends the file.
     fn resync(&self, at: &mut Context) -> bool {
         let from = at.buffer.offset();
         at.buffer.consume(1);
         while at.buffer.fill(self.header_len) {
             at.buffer.fill(RESYNC_WINDOW + self.frame_max + 2 * self.header_len);
-            let ready = at.buffer.ready();
-            let last = ready.len().saturating_sub(self.header_len).min(RESYNC_WINDOW);
-            if let Some(skip) = (0..=last).find(|&skip| self.chains(ready, skip)) {
+            if let Some(skip) = self.search(at.buffer.ready(), 0) {
                 at.buffer.consume(skip);
                 let skipped = at.buffer.offset() - from;
                 at.issue("resynchronised", format!("skipped {skipped} bytes from byte {from}"));
                 return true;
             }
-            at.buffer.consume(last + 1);
+            let rest = at.buffer.ready().len().saturating_sub(self.header_len);
+            at.buffer.consume(rest.min(RESYNC_WINDOW) + 1);
         }
         at.buffer.consume(usize::MAX);
         at.issue("lost", format!("no further record found after byte {from}"));
         *at.truncated_tail = true;
         false
+    }
+
+    /// Where a chain of records begins, from `start` on.
+    fn search(&self, ready: &[u8], start: usize) -> Option<usize> {
+        let last = ready.len().saturating_sub(self.header_len).min(RESYNC_WINDOW);
+        (start..=last).find(|&skip| self.chains(ready, skip))
     }
 
     fn chains(&self, ready: &[u8], skip: usize) -> bool {

@@ -14,8 +14,13 @@ const ENHANCED_PACKET: u32 = 6;
 
 /// Type, length, and the length again at the end.
 const BLOCK_MIN: usize = 12;
+/// Bytes searched for the next good block at a time, and those behind them that it may need.
+const RESYNC_WINDOW: usize = 1 << 20;
+const RESYNC_AHEAD: usize = 512 << 10;
 /// Interfaces kept of one file; hostile files may list any number.
 const INTERFACES_MAX: usize = 4096;
+/// A link type nobody was given (the registry's private range ends below it).
+const UNKNOWN_LINK: u16 = u16::MAX;
 /// Options read of one block.
 const OPTIONS_MAX: usize = 64;
 const NAME_BYTES: usize = 128;
@@ -120,83 +125,92 @@ impl Pcapng {
                 at.end_inside_record(BLOCK_MIN);
                 return None;
             }
-            let mut head = self.fields(at.buffer.ready());
-            let kind = head.u32()?;
-            if kind == SECTION {
-                self.big_endian = at.buffer.ready().get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
-                head = self.fields(at.buffer.ready());
-                head.u32()?;
+            let ready = at.buffer.ready();
+            let is_section = is_pcapng(ready);
+            if is_section {
+                self.big_endian = ready.get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
             }
-            let total = usize::try_from(head.u32()?).unwrap_or(usize::MAX);
-            if total < BLOCK_MIN || total > self.block_max {
-                at.issue("bad_block", format!("claims {total} bytes, limit {}", self.block_max));
-                if !self.resync(at) {
-                    return None;
-                }
+            let (kind, total) = self.head(ready)?;
+            if kind == SECTION && !is_section {
+                self.skip_bad(at, "section header without byte-order magic".to_owned())?;
                 continue;
             }
-            // Some writers forget to pad the last block; the length still tells where it ends.
-            let padded = total.next_multiple_of(4);
+            if total < BLOCK_MIN || total > self.block_max {
+                self.skip_bad(at, format!("claims {total} bytes, limit {}", self.block_max))?;
+                continue;
+            }
             if !at.buffer.fill(total) {
+                // Either the file was cut, or the length is false and blocks follow.
+                if self.search(at.buffer.ready(), 1).is_some() {
+                    self.skip_bad(at, format!("claims {total} bytes, more than there are"))?;
+                    continue;
+                }
                 at.end_inside_record(total);
                 return None;
             }
-            let total = if at.buffer.fill(padded) { padded } else { total };
-            if !self.closes(at.buffer.ready(), total) {
-                at.issue(
-                    "bad_block",
-                    format!("the {total} bytes long block ends with another length"),
-                );
-                if !self.resync(at) {
-                    return None;
+            at.buffer.fill(total.next_multiple_of(4));
+            match self.closed_len(at.buffer.ready(), total) {
+                Some(len) => return Some((kind, len)),
+                None => {
+                    let detail = format!("the {total} bytes long block ends with another length");
+                    self.skip_bad(at, detail)?;
                 }
-                continue;
             }
-            return Some((kind, total));
         }
     }
 
-    fn closes(&self, ready: &[u8], total: usize) -> bool {
-        let tail = ready.get(total.saturating_sub(4)..total).unwrap_or_default();
-        let closing = self.fields(tail).u32().and_then(|n| usize::try_from(n).ok());
-        closing.is_some_and(|n| n.next_multiple_of(4) == total || n == total)
+    fn head(&self, bytes: &[u8]) -> Option<(u32, usize)> {
+        let mut fields = self.fields(bytes);
+        Some((fields.u32()?, usize::try_from(fields.u32()?).unwrap_or(usize::MAX)))
     }
 
-    /// Moves to the next place where a block of a known type closes with its own length.
-    fn resync(&mut self, at: &mut Context) -> bool {
+    /// How long the block of `total` bytes is with its padding, if it ends with its length. Some
+    /// writers do not pad.
+    fn closed_len(&self, ready: &[u8], total: usize) -> Option<usize> {
+        let closes = |end: usize| {
+            let tail = ready.get(end.saturating_sub(4)..end).unwrap_or_default();
+            self.fields(tail).u32().and_then(|n| usize::try_from(n).ok()) == Some(total)
+        };
+        [total.next_multiple_of(4), total].into_iter().find(|&end| closes(end))
+    }
+
+    /// Reports a block that does not add up and moves on to the next good one; `None` if there is
+    /// none.
+    fn skip_bad(&mut self, at: &mut Context, detail: String) -> Option<()> {
+        at.issue("bad_block", detail);
         let from = at.buffer.offset();
-        at.buffer.consume(4);
+        at.buffer.consume(1);
         while at.buffer.fill(BLOCK_MIN) {
-            at.buffer.fill(1 << 20);
-            let ready = at.buffer.ready();
-            let last = ready.len().saturating_sub(BLOCK_MIN);
-            let hit = (0..=last).step_by(4).find(|&skip| self.starts_block(ready, skip));
-            if let Some(skip) = hit {
+            at.buffer.fill(RESYNC_WINDOW + RESYNC_AHEAD);
+            if let Some(skip) = self.search(at.buffer.ready(), 0) {
                 at.buffer.consume(skip);
                 let skipped = at.buffer.offset() - from;
                 at.issue("resynchronised", format!("skipped {skipped} bytes from byte {from}"));
-                return true;
+                return Some(());
             }
-            at.buffer.consume((last / 4 + 1) * 4);
+            let rest = at.buffer.ready().len().saturating_sub(BLOCK_MIN);
+            at.buffer.consume(rest.min(RESYNC_WINDOW) + 1);
         }
         at.buffer.consume(usize::MAX);
         at.issue("lost", format!("no further block found after byte {from}"));
         *at.truncated_tail = true;
-        false
+        None
     }
 
-    fn starts_block(&self, ready: &[u8], skip: usize) -> bool {
-        let Some(rest) = ready.get(skip..) else { return false };
+    /// Where, from `start` on, a block of a known type lies that ends with its own length.
+    fn search(&self, ready: &[u8], start: usize) -> Option<usize> {
+        let last = ready.len().saturating_sub(BLOCK_MIN).min(RESYNC_WINDOW);
+        (start..=last).find(|&skip| ready.get(skip..).is_some_and(|rest| self.starts_block(rest)))
+    }
+
+    fn starts_block(&self, rest: &[u8]) -> bool {
         if is_pcapng(rest) {
             return true;
         }
-        let mut head = self.fields(rest);
-        let known = matches!(
-            head.u32(),
-            Some(INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET)
-        );
-        let total = head.u32().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        known && total >= BLOCK_MIN && total.is_multiple_of(4) && self.closes(rest, total)
+        let Some((kind, total)) = self.head(rest) else { return false };
+        let known =
+            matches!(kind, INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET);
+        known && (BLOCK_MIN..=rest.len()).contains(&total) && self.closed_len(rest, total).is_some()
     }
 
     fn other_block(&mut self, kind: u32, total: usize, at: &mut Context) {
@@ -216,19 +230,22 @@ impl Pcapng {
     }
 
     fn interface(&mut self, body: &[u8], at: &mut Context) {
+        if at.interfaces.len() >= INTERFACES_MAX {
+            at.issue("too_many_interfaces", format!("limit {INTERFACES_MAX}"));
+            return;
+        }
+        let mut clock = Clock { per_second: 1_000_000, offset_s: 0 };
         let mut fields = self.fields(body);
         let (Some(link_number), Some(_), Some(snaplen)) =
             (fields.u16(), fields.u16(), fields.u32())
         else {
             at.issue("bad_block", "interface description is cut".to_owned());
+            // It keeps its number, or those after it would be taken for their neighbours.
+            self.clocks.push(clock);
+            at.interfaces.push(Interface { link_number: UNKNOWN_LINK, ..Interface::default() });
             return;
         };
-        if at.interfaces.len() >= INTERFACES_MAX {
-            at.issue("too_many_interfaces", format!("limit {INTERFACES_MAX}"));
-            return;
-        }
         let mut made = Interface { link_number, snaplen, ..Interface::default() };
-        let mut clock = Clock { per_second: 1_000_000, offset_s: 0 };
         let (options, comments) = self.options(body.get(8..).unwrap_or_default());
         *at.comments += comments;
         for (code, value) in options {

@@ -1,9 +1,13 @@
 //! IPv4 and IPv6 with their extension headers, and the transport header inside.
 
-use etherparse::{IpNumber, LaxIpSlice, TcpSlice, UdpSlice};
+use etherparse::{IpNumber, LaxIpSlice, UdpSlice};
 
 use super::fragments::{Fragment, Fragments, Key};
 use super::{Decoded, Packet, Problem, Tcp, protocol};
+use crate::bytes::{Reader, Truncated};
+
+/// Bytes of a TCP header without options (RFC 9293 section 3.1).
+const TCP_HEADER_MIN: usize = 20;
 
 /// Decodes what follows the link layer.
 #[inline]
@@ -117,26 +121,41 @@ fn fragment<'a>(
     }
 }
 
+struct TcpHeader {
+    ports: (u16, u16),
+    tcp: Tcp,
+    /// Bytes it claims with its options, which a short snap length may have cut.
+    len: usize,
+}
+
+#[inline]
+fn tcp_header(bytes: &[u8]) -> Result<TcpHeader, Truncated> {
+    let mut r = Reader::new(bytes);
+    let ports = (r.u16()?, r.u16()?);
+    let (seq, ack) = (r.u32()?, r.u32()?);
+    let [offset, flags] = r.array::<2>()?;
+    let tcp = Tcp { seq, ack, flags, window: r.u16()? };
+    Ok(TcpHeader { ports, tcp, len: usize::from(offset >> 4) * 4 })
+}
+
 /// Reads the transport header at the start of `packet.payload`, `claimed` bytes on the wire.
 #[inline]
 fn transport(mut packet: Packet<'_>, claimed: usize) -> Decoded<'_> {
     let bytes = packet.payload;
     match packet.proto {
         protocol::TCP => {
-            let tcp = match TcpSlice::from_slice(bytes) {
-                Ok(tcp) => tcp,
-                Err(e) => return Decoded::Bad(Problem::new("tcp", "bad_header", e.to_string())),
+            let header = match tcp_header(bytes) {
+                Ok(header) => header,
+                Err(e) => return Decoded::Bad(Problem::new("tcp", "truncated", e.to_string())),
             };
-            packet.src_port = tcp.source_port();
-            packet.dst_port = tcp.destination_port();
-            packet.tcp = Some(Tcp {
-                seq: tcp.sequence_number(),
-                ack: tcp.acknowledgment_number(),
-                flags: bytes.get(13).copied().unwrap_or(0),
-                window: tcp.window_size(),
-            });
-            packet.payload = tcp.payload();
-            packet.payload_len = number(claimed.saturating_sub(tcp.header_slice().len()));
+            if !(TCP_HEADER_MIN..=claimed).contains(&header.len) {
+                let detail = format!("header of {} bytes in {claimed}", header.len);
+                return Decoded::Bad(Problem::new("tcp", "bad_header", detail));
+            }
+            (packet.src_port, packet.dst_port) = header.ports;
+            packet.tcp = Some(header.tcp);
+            packet.payload = bytes.get(header.len..).unwrap_or_default();
+            packet.payload_len = number(claimed - header.len);
         }
         protocol::UDP => {
             let udp = match UdpSlice::from_slice_lax(bytes) {

@@ -24,11 +24,13 @@ impl Key {
         let from_low = src <= dst;
         let (low, high) = if from_low { (src, dst) } else { (dst, src) };
         let v6 = u16::from(packet.src.is_ipv6());
+        // A message nobody answers goes one way: those of the other side are another flow.
+        let one_way = u16::from(is_one_way(packet) && from_low);
         let key = Self {
             low: low.0,
             high: high.0,
             ports: (u32::from(low.1) << 16) | u32::from(high.1),
-            kind: (u16::from(packet.proto) << 1) | v6,
+            kind: (one_way << 9) | (u16::from(packet.proto) << 1) | v6,
         };
         (key, from_low)
     }
@@ -57,17 +59,79 @@ pub fn ports(packet: &Packet) -> (u16, u16) {
     }
 }
 
-/// The ICMP type on the other side of an exchange (Community ID v1, section on ICMP).
+fn is_one_way(packet: &Packet) -> bool {
+    matches!(packet.proto, protocol::ICMP | protocol::ICMPV6)
+        && icmp_answer(packet.proto, packet.icmp.0).is_none()
+}
+
+/// Types of questions and of their answers (Community ID v1, section on ICMP).
+const ICMP_PAIRS: &[(u8, u8)] = &[(8, 0), (13, 14), (15, 16), (10, 9), (17, 18)];
+const ICMPV6_PAIRS: &[(u8, u8)] =
+    &[(128, 129), (133, 134), (135, 136), (130, 131), (139, 140), (144, 145)];
+
+fn icmp_pairs(proto: u8) -> &'static [(u8, u8)] {
+    match proto {
+        protocol::ICMP => ICMP_PAIRS,
+        protocol::ICMPV6 => ICMPV6_PAIRS,
+        _ => &[],
+    }
+}
+
+/// True for an ICMP type that answers another.
+#[must_use]
+pub fn is_icmp_answer(proto: u8, kind: u8) -> bool {
+    icmp_pairs(proto).iter().any(|&(_, answer)| answer == kind)
+}
+
+/// The ICMP type on the other side of an exchange.
 #[must_use]
 pub fn icmp_answer(proto: u8, kind: u8) -> Option<u8> {
-    let pairs: &[(u8, u8)] = if proto == protocol::ICMP {
-        &[(8, 0), (13, 14), (15, 16), (10, 9), (17, 18)]
-    } else {
-        &[(128, 129), (133, 134), (135, 136), (130, 131), (139, 140), (144, 145)]
-    };
-    pairs.iter().find_map(|&(ask, answer)| match kind {
+    icmp_pairs(proto).iter().find_map(|&(ask, answer)| match kind {
         k if k == ask => Some(answer),
         k if k == answer => Some(ask),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn icmp(src: [u8; 4], dst: [u8; 4], icmp: (u8, u8)) -> Packet<'static> {
+        Packet {
+            src: src.into(),
+            dst: dst.into(),
+            src_port: 0,
+            dst_port: 0,
+            proto: protocol::ICMP,
+            tcp: None,
+            icmp,
+            payload: &[],
+            payload_len: 0,
+            ip_len: 28,
+            packets: 1,
+            vlan: 0,
+        }
+    }
+
+    const A: [u8; 4] = [192, 0, 2, 1];
+    const B: [u8; 4] = [192, 0, 2, 2];
+
+    #[test]
+    fn a_question_and_its_answer_share_a_flow() {
+        assert_eq!(Key::of(&icmp(A, B, (8, 0))).0, Key::of(&icmp(B, A, (0, 0))).0);
+    }
+
+    #[test]
+    fn errors_that_two_hosts_send_each_other_are_two_flows() {
+        // Port unreachable is type 3 code 3: the same number at both ends.
+        assert_ne!(Key::of(&icmp(A, B, (3, 3))).0, Key::of(&icmp(B, A, (3, 3))).0);
+        assert_ne!(Key::of(&icmp(A, B, (11, 0))).0, Key::of(&icmp(B, A, (11, 0))).0);
+    }
+
+    #[test]
+    fn a_type_of_the_other_icmp_version_answers_nothing() {
+        assert!(is_icmp_answer(protocol::ICMPV6, 136) && is_icmp_answer(protocol::ICMPV6, 140));
+        assert!(!is_icmp_answer(protocol::ICMP, 136) && !is_icmp_answer(protocol::UDP, 0));
+    }
 }

@@ -8,6 +8,6 @@ mod table;
 mod tcp;
 
 pub use self::community::community_id;
-pub use self::key::Key;
+pub use self::key::{Key, is_icmp_answer};
 pub use self::record::{EndReason, InitiatorBy, PREFIX_BYTES, Record};
 pub use self::table::{Flow, Table, Touch};

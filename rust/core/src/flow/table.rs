@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::key::{Key, ports};
+use super::key::{Key, is_icmp_answer, ports};
 use super::list::{Links, List, Slots};
 use super::record::{EndReason, InitiatorBy, Record};
 use super::tcp::Connection;
@@ -300,13 +300,8 @@ fn first_sender(packet: &Packet) -> (bool, InitiatorBy) {
     match packet.tcp {
         Some(tcp) => tcp_sender(packet, &tcp),
         None if packet.proto == protocol::UDP => by_port(packet),
-        None => match super::key::icmp_answer(packet.proto, packet.icmp.0) {
-            // Of each pair the answer is the type that is not asked with.
-            Some(_) if matches!(packet.icmp.0, 0 | 14 | 16 | 9 | 18 | 129 | 134 | 136 | 131) => {
-                (false, InitiatorBy::Port)
-            }
-            _ => (true, InitiatorBy::First),
-        },
+        None if is_icmp_answer(packet.proto, packet.icmp.0) => (false, InitiatorBy::Port),
+        None => (true, InitiatorBy::First),
     }
 }
 

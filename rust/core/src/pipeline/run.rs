@@ -106,6 +106,9 @@ impl Run {
             self.keeper.issue(&issue);
         }
         let stats = &mut self.keeper.stats;
+        for (kind, more) in &reader.issues_more {
+            *stats.issue_counts.entry(format!("capture.{kind}")).or_default() += more;
+        }
         stats.files.push(FileStats {
             path,
             sha256,

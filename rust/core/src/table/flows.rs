@@ -1,7 +1,7 @@
 //! The row of a flow.
 
 use crate::dir::Both;
-use crate::flow::{InitiatorBy, Record, community_id};
+use crate::flow::{InitiatorBy, Record, community_id, is_icmp_answer};
 
 use super::columns::Columns;
 
@@ -41,6 +41,9 @@ fn looks_random(record: &Record) -> bool {
 pub fn push(table: &mut Columns, record: &Record, facts: &FlowFacts) {
     let src = (record.src, record.src_port);
     let dst = (record.dst, record.dst_port);
+    // ICMP's type is the first packet's, which comes from the responder if it is an answer.
+    let (from, to) =
+        if is_icmp_answer(record.proto, record.icmp.0) { (dst, src) } else { (src, dst) };
     let Some(mut row) = table.row() else { return };
     let (up, down) = (&record.sent.up, &record.sent.down);
     let midstream = record.proto == crate::decode::protocol::TCP
@@ -56,7 +59,7 @@ pub fn push(table: &mut Columns, record: &Record, facts: &FlowFacts) {
         .u8(record.icmp.0)
         .u8(record.icmp.1)
         .u16(record.vlan)
-        .text(&community_id(src, dst, record.proto, record.icmp))
+        .text(&community_id(from, to, record.proto, record.icmp))
         .word(record.initiator_by.name())
         .bool(midstream)
         .u64(up.packets)
