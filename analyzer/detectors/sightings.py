@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RCODES = {2: "server failure", 3: "no such name", 5: "refused"}
 """RFC 1035 section 4.1.1: answers that keep a host from connecting."""
 
+BATCH_ROWS = 4096
 HTTP_ERROR_STATUS = 400
 MAX_PORT_DIGITS = 5
 
@@ -145,6 +146,17 @@ def contacts(
             yield _own_contact(observations, flow, named)
         elif contact := _address_contact(observations, flow, is_name, is_address, said=bool(own)):
             yield contact
+
+
+def rows_with(
+    observations: Observations, table_name: str, column: str, is_wanted: Predicate
+) -> Iterator[dict[str, Any]]:
+    """Rows whose text in one column is wanted, in table order; the others are never converted."""
+    table = observations.arrow(table_name)
+    wanted = _wanted_values(table, column, is_wanted)
+    if wanted:
+        for batch in table.filter(_is_in(table, column, wanted)).to_batches(BATCH_ROWS):
+            yield from batch.to_pylist()
 
 
 def reach_of(flow: Flow) -> Reach:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from analyzer.detectors.base import Context, DetectorMeta, make_finding
 from analyzer.detectors.evidence import Case
+from analyzer.detectors.sightings import rows_with
 from analyzer.model import Category, Severity
 
 if TYPE_CHECKING:
@@ -75,11 +76,13 @@ ACCEPTED_PREFIX = bytes.fromhex("0000 01 060000")
 REFUSED_PREFIX = bytes.fromhex("0000 02")
 """SetupConnection.Error: no extension, type 2."""
 
+FRAMES_LABEL = "stratum_v2_frames"
 LABEL_FORMS = {
     "stratum_v2_handshake": "handshake",
     "stratum_v2_partial": "partial",
     "stratum_v2_plain": "plain",
 }
+LABELS = frozenset({*LABEL_FORMS, FRAMES_LABEL})
 _ENDPOINT = re.compile(r"vendor=(?P<vendor>.*) endpoint=(?P<host>.*):(?P<port>\d{1,5})", re.DOTALL)
 
 
@@ -159,15 +162,14 @@ class StratumV2:
 
 def _sessions(observations: Observations, ruleset: RuleSet) -> Iterator[Session]:
     labels: dict[int, dict[str, dict[str, Any]]] = {}
-    for row in observations.all_rows("labels"):
-        if row["name"].startswith("stratum_v2_"):
-            labels.setdefault(row["flow_id"], {}).setdefault(row["name"], row)
+    for row in rows_with(observations, "labels", "name", lambda name: name in LABELS):
+        labels.setdefault(row["flow_id"], {}).setdefault(row["name"], row)
     for flow_id, named in sorted(labels.items()):
         opening = next((row for name, row in named.items() if name in LABEL_FORMS), None)
         if opening is None:
             continue
         flow = observations.flow(flow_id)
-        frames = named.get("stratum_v2_frames")
+        frames = named.get(FRAMES_LABEL)
         segments = observations.rows("segments", flow_id)[:HANDSHAKE_SEGMENTS]
         name, pool = _pool(observations, ruleset, flow)
         yield Session(

@@ -28,6 +28,9 @@ LABELS = {
 }
 """Labels of the core: the tool, and what was seen."""
 
+RULES = {"bore": "bore", "frp": "frp magic", "derp": "DERP", "tailscale": "disco"}
+"""What to call a label's form where its detail is text from the wire, or empty."""
+
 WIREGUARD_HANDSHAKES = frozenset({"initiation", "response"})
 BEARER = "authorization.bearer."
 
@@ -67,6 +70,11 @@ class WstunnelToken:
         return self.mode.startswith("Reverse")
 
 
+def is_label(name: str) -> bool:
+    """Whether a label of the core may say something of a tool."""
+    return name in LABELS or name == "http_upgrade"
+
+
 def of_label(name: str, detail: str) -> Greeting | None:
     """What a label of the core says of a tool."""
     if name == "http_upgrade":
@@ -77,7 +85,7 @@ def of_label(name: str, detail: str) -> Greeting | None:
     # a WireGuard data packet is known by eight bytes of small numbers, a handshake by its size too
     clear = name != "wireguard" or detail in WIREGUARD_HANDSHAKES
     text = words.format(detail=detail)
-    return Greeting(relay=relay, text=text, rule=detail or name, is_clear=clear)
+    return Greeting(relay=relay, text=text, rule=RULES.get(name, detail), is_clear=clear)
 
 
 def of_opening(up: bytes, down: bytes) -> Greeting | None:

@@ -11,7 +11,7 @@ from datetime import date
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from analyzer.detectors.sightings import Contact, Lookup, Reach, contacts, lookups
+from analyzer.detectors.sightings import Contact, Lookup, Reach, contacts, lookups, rows_with
 from analyzer.detectors.tunnel import greetings
 from analyzer.ruleset import HttpFacts, Relay
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from analyzer.observations import Flow, Observations
     from analyzer.ruleset import RelayMatch, RuleSet
 
-MAX_HTTP_ROWS = 64
-"""Requests of one flow that are compared: an upgrade ends HTTP, so it comes early."""
+BATCH_ROWS = 4096
+HTTP_FACTS = ("target", "ws_protocol", "user_agent", "upgrade")
+SWITCHING_PROTOCOLS = 101
 MAX_SSH_ROWS = 4
 MAX_HIT_ROWS = 64
 
@@ -184,31 +185,35 @@ def _contact_text(contact: Contact, *, clear: bool, over_ssh: bool) -> str:
 
 
 def _tls_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
-    for row in observations.all_rows("tls"):
-        if not row["alpn"] or not row["up"]:
-            continue
-        for match in ruleset.match_alpn(row["alpn"]):
+    for row in rows_with(observations, "tls", "alpn", lambda alpn: bool(ruleset.match_alpn(alpn))):
+        for match in ruleset.match_alpn(row["alpn"]) if row["up"] else ():
             text = f"offers the application protocol {match.rule} in TLS"
             yield _mark(observations, match, row, "alpn", text)
 
 
 def _http_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
-    for flow_id in observations.flow_ids("http"):
-        rows = observations.rows("http", flow_id)[:MAX_HTTP_ROWS]
-        switched = any(row["kind"] == "response" and row["status"] == 101 for row in rows)
-        for row in rows:
-            if row["kind"] != "request":
+    seen: set[tuple[int, str, str]] = set()
+    for row in _requests(observations):
+        facts = HttpFacts(**{name: row[name] for name in HTTP_FACTS})
+        for match in ruleset.match_http(facts):
+            key = (row["flow_id"], match.relay.id, match.rule)
+            if key in seen:
                 continue
-            facts = HttpFacts(
-                target=row["target"],
-                ws_protocol=row["ws_protocol"],
-                user_agent=row["user_agent"],
-                upgrade=row["upgrade"],
-            )
-            for match in ruleset.match_http(facts):
-                ended = "and the server switches" if switched else "and no switch was seen"
-                text = f"sends an HTTP request as it does ({match.rule}), {ended}"
-                yield _mark(observations, match, row, "http", text, answered=switched)
+            seen.add(key)
+            switched = _is_switched(observations, row["flow_id"])
+            ended = "and the server switches" if switched else "and no switch was seen"
+            text = f"sends an HTTP request as it does ({match.rule}), {ended}"
+            yield _mark(observations, match, row, "http", text, answered=switched)
+
+
+def _requests(observations: Observations) -> Iterator[dict[str, Any]]:
+    table = observations.arrow("http").select(["flow_id", "frame", "kind", *HTTP_FACTS])
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+        yield from (row for row in batch.to_pylist() if row["kind"] == "request")
+
+
+def _is_switched(observations: Observations, flow_id: int) -> bool:
+    return any(row["status"] == SWITCHING_PROTOCOLS for row in observations.rows("http", flow_id))
 
 
 def _ssh_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
@@ -223,8 +228,13 @@ def _ssh_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
 
 
 def _hit_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
-    """Payload patterns. In the middle of a stream they may be quoted by a text about the tool."""
+    """Payload patterns.
+
+    Only bytes that are no text, at the very beginning, are the tool's own: other text may begin
+    alike, and in the middle of a stream anybody may quote it.
+    """
     at_start = {payload.id for payload in ruleset.payloads if payload.at_start}
+    binary = {payload.id for payload in ruleset.payloads if not _is_text(payload.pattern)}
     titles = {payload.id: payload.title for payload in ruleset.payloads}
     for flow_id in observations.flow_ids("hits"):
         for row in observations.rows("hits", flow_id)[:MAX_HIT_ROWS]:
@@ -232,14 +242,18 @@ def _hit_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
                 first = row["pattern"] in at_start
                 place = "its first bytes" if first else f"byte {row['offset']} of its payload"
                 text = f"{titles[row['pattern']]}, at {place}"
-                clear = first and match.strength == "clear"
+                clear = first and match.strength == "clear" and row["pattern"] in binary
                 strength = Strength.CLEAR if clear else Strength.WEAK
                 yield _mark(observations, match, row, "payload", text, strength=strength)
 
 
+def _is_text(pattern: bytes) -> bool:
+    return all(0x20 <= byte < 0x7F for byte in pattern)
+
+
 def _label_marks(observations: Observations, ruleset: RuleSet) -> Iterator[Mark]:
     relays = {relay.id: relay for relay in ruleset.relays}
-    for row in observations.all_rows("labels"):
+    for row in rows_with(observations, "labels", "name", greetings.is_label):
         greeting = greetings.of_label(row["name"], row["detail"])
         if greeting is None:
             continue
@@ -273,7 +287,7 @@ def _unknown_openings(observations: Observations) -> Iterator[dict[str, Any]]:
     columns = ["flow_id", "proto", "app", "prefix_up", "prefix_down", "first_frame"]
     table = observations.arrow("flows").select(columns)
     unknown = table.filter(compute.equal(table.column("app").cast("string"), ""))
-    for batch in unknown.to_batches(max_chunksize=4096):
+    for batch in unknown.to_batches(max_chunksize=BATCH_ROWS):
         yield from batch.to_pylist()
 
 

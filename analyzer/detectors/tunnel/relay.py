@@ -113,14 +113,17 @@ class Sighting:
         return Category.TUNNEL if kind is Category.REVERSE_TUNNEL and not on_wire else kind
 
     @property
+    def is_server(self) -> bool:
+        """The host did not open the connection: somebody came to it."""
+        return self.host != self.best.flow.src_ip
+
+    @property
     def place(self) -> str:
         """The other end, by name where the flow has one."""
         flow, contact = self.best.flow, self.best.contact
         if contact:
             return f"{contact.name}:{contact.port}"
-        if self.host == flow.src_ip:
-            return endpoint(flow.dst_ip, flow.dst_port)
-        return flow.src_ip
+        return flow.src_ip if self.is_server else endpoint(flow.dst_ip, flow.dst_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,9 @@ def _case(sighting: Sighting) -> Case:
 def _severity(sighting: Sighting) -> Severity:
     best, category = sighting.best, sighting.category
     if sighting.is_tried:
-        return Severity.MEDIUM if best.strength is Strength.CLEAR else Severity.LOW
+        # whoever comes from outside and is not answered may be looking for such servers
+        own_try = best.strength is Strength.CLEAR and not sighting.is_server
+        return Severity.MEDIUM if own_try else Severity.LOW
     if not sighting.is_sure:
         visitor = best.kind == "lookup" and best.strength is Strength.WEAK
         return Severity.INFO if visitor else Severity.LOW
@@ -249,6 +254,8 @@ def _title(sighting: Sighting) -> str:
     if sighting.best.kind == "lookup":
         names = list(dict.fromkeys(mark.rule for mark in sighting.marks))
         return f"{host} looked up a name of {tool} ({names[0]})"
+    if sighting.is_server:
+        return _server_title(sighting)
     if sighting.is_tried:
         return f"{host} tried to use {tool} at {place}"
     if not sighting.is_sure:
@@ -258,6 +265,14 @@ def _title(sighting: Sighting) -> str:
         to = f" to {sighting.token.target}" if sighting.token.target else ""
         return f"{host} uses {tool} at {place} for {sighting.token.mode}{to}"
     return f"{host} uses {tool} at {place}"
+
+
+def _server_title(sighting: Sighting) -> str:
+    host, tool, guest = sighting.host, sighting.tool.title, sighting.best.flow.src_ip
+    if sighting.is_tried:
+        return f"{guest} tried to use {tool} at {host}"
+    verb = "serves" if sighting.is_sure else "may be serving"
+    return f"{host} {verb} {tool} to {guest}"
 
 
 def _attributes(observations: Observations, sighting: Sighting) -> dict[str, object]:
