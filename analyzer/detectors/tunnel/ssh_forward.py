@@ -307,7 +307,7 @@ def _is_rekeying(after: Sequence[Token], index: int) -> bool:
 def _answers_keepalive(
     connection: Connection, before: Sequence[Token], request: Token, answer: Token
 ) -> bool:
-    """Whether a keepalive was sent about when the request was: the answer may be the keepalive's."""
+    """Whether a keepalive was sent at about the same time: the answer may be to that."""
     size = connection.client.wire(FORWARD_LEAST)
     keepalives = [token for token in before if token.size == size]
     return _answered(connection, keepalives, answer) is not None and request.size != size

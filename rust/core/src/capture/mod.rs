@@ -15,12 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::link::Link;
-pub use self::open::{Compression, hex, sha256_of};
+pub use self::open::{Compression, sha256_of};
 
 use self::buffer::Buffer;
 use self::open::Opened;
 use crate::error::{CaptureError, Issue};
 use crate::limits::Limits;
+use crate::text::hex;
 
 /// Issues of one file that are kept with their place; a hostile one may hold millions.
 pub const ISSUES_MAX: usize = 4096;

@@ -11,6 +11,7 @@ use ruzstd::decoding::StreamingDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::error::CaptureError;
+use crate::text::hex;
 
 /// How a file was packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,11 @@ pub fn open(path: &str) -> Result<Opened, CaptureError> {
     let mut input = BufReader::with_capacity(256 << 10, counted);
     let compression = sniff(input.fill_buf().map_err(refused)?);
     let bytes: Box<dyn Read + Send> = match compression {
-        Compression::None => Box::new(input),
+        Compression::None => {
+            // What was sniffed at, then the file itself: no second buffer on the way.
+            let sniffed = io::Cursor::new(input.buffer().to_vec());
+            Box::new(sniffed.chain(input.into_inner()))
+        }
         Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
         Compression::Zstd => Box::new(ZstdFrames::new(input)),
     };
@@ -106,16 +111,6 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
         };
         hash.update(block.get(..n).unwrap_or_default());
     }
-}
-
-/// Bytes as lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 struct Counted<R> {

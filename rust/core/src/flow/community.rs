@@ -20,13 +20,17 @@ pub fn community_id(src: (IpAddr, u16), dst: (IpAddr, u16), proto: u8, icmp: (u8
         from.1 = u16::from(icmp.0);
         to.1 = u16::from(answer.unwrap_or(icmp.1));
     }
-    if !one_way && (bytes(to.0), to.1) < (bytes(from.0), from.1) {
+    if !one_way && to < from {
         std::mem::swap(&mut from, &mut to);
     }
     let mut hash = Sha1::new();
     hash.update([0, 0]);
-    hash.update(bytes(from.0));
-    hash.update(bytes(to.0));
+    for address in [from.0, to.0] {
+        match address {
+            IpAddr::V4(v4) => hash.update(v4.octets()),
+            IpAddr::V6(v6) => hash.update(v6.octets()),
+        }
+    }
     hash.update([proto, 0]);
     if matches!(
         proto,
@@ -36,13 +40,6 @@ pub fn community_id(src: (IpAddr, u16), dst: (IpAddr, u16), proto: u8, icmp: (u8
         hash.update(to.1.to_be_bytes());
     }
     format!("1:{}", STANDARD.encode(hash.finalize()))
-}
-
-fn bytes(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
 }
 
 #[cfg(test)]

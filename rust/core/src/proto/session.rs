@@ -77,9 +77,7 @@ impl Session {
     fn probe(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
         let opens = !std::mem::replace(self.said.of_mut(at.dir), true);
         if let Some((parser, name, encrypted)) = self.recognise(at, bytes, opens) {
-            self.app = App { name, encrypted };
-            self.state = State::Parsing(parser);
-            return self.parse(at, bytes, out);
+            return self.begin(parser, App { name, encrypted }, at, bytes, out);
         }
         if tls::is_data(bytes) {
             self.app = App { name: "tls", encrypted: true };
@@ -94,6 +92,9 @@ impl Session {
                 self.state = State::Over;
                 return Step::Done;
             }
+        } else if stratum::looks_like_json_session(bytes, !opens) {
+            let parser = Box::new(JsonSession::new(self.carrier));
+            return self.begin(parser, App { name: "json", encrypted: false }, at, bytes, out);
         }
         let tries = self.tries.of_mut(at.dir);
         *tries += 1;
@@ -104,6 +105,20 @@ impl Session {
         Step::More
     }
 
+    fn begin(
+        &mut self,
+        parser: Box<dyn Parser + Send>,
+        app: App,
+        at: At,
+        bytes: &[u8],
+        out: &mut Events,
+    ) -> Step {
+        self.app = app;
+        self.state = State::Parsing(parser);
+        self.parse(at, bytes, out)
+    }
+
+    /// The parser whose protocol the bytes are of beyond doubt.
     fn recognise(
         &self,
         at: At,
@@ -124,11 +139,6 @@ impl Session {
         }
         if opens && at.dir.is_up() && stratum_v2::probe(bytes) {
             return Some((Box::<Sv2Parser>::default(), "stratum_v2", true));
-        }
-        if other::label_first_bytes(at.dir.is_up(), bytes).is_none()
-            && stratum::looks_like_json_session(bytes, !opens)
-        {
-            return Some((Box::new(JsonSession::new(self.carrier)), "json", false));
         }
         None
     }
@@ -196,6 +206,10 @@ impl Parser for Session {
 fn is_ssh(bytes: &[u8]) -> bool {
     if bytes.starts_with(b"SSH-") {
         return true;
+    }
+    // A server may greet in text before its banner (RFC 4253 section 4.2).
+    if !bytes.first().is_some_and(|byte| byte.is_ascii_graphic()) {
+        return false;
     }
     let start = bytes.get(..BANNER_WITHIN).unwrap_or(bytes);
     memchr::memmem::find(start, b"\nSSH-2.0-").is_some()

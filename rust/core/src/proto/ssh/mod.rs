@@ -17,8 +17,7 @@ pub use self::tokens::Token;
 use self::tokens::{Cut, Tokens};
 use super::{At, Both, Dir, Event, Events, Parser, Step};
 use crate::bytes::Reader;
-use crate::capture::hex;
-use crate::text::clip;
+use crate::text::{clip, hex};
 
 /// Bytes a side may send before its banner (RFC 4253 section 4.2 lets a server greet first).
 const PREAMBLE_BYTES: usize = 4000;

@@ -1,11 +1,10 @@
 //! JA3, JA3S and JA4 (the TLS client part, which is under the BSD licence).
 
-use std::fmt::Write as _;
-
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 use super::hello::{Parts, is_grease};
+use crate::text::{hex, push_decimal, push_hex};
 
 const EXT_SNI: u16 = 0;
 const EXT_ALPN: u16 = 16;
@@ -85,9 +84,8 @@ fn ja4_hash(list: &str) -> String {
     if list.is_empty() {
         return NO_HASH.to_owned();
     }
-    let mut digits = hex(&Sha256::digest(list.as_bytes()));
-    digits.truncate(HASH_DIGITS);
-    digits
+    let digest = Sha256::digest(list.as_bytes());
+    hex(digest.get(..HASH_DIGITS / 2).unwrap_or_default())
 }
 
 fn without_grease(values: &[u16]) -> Vec<u16> {
@@ -95,25 +93,34 @@ fn without_grease(values: &[u16]) -> Vec<u16> {
 }
 
 fn decimals(values: &[u16]) -> String {
-    let shown: Vec<String> = without_grease(values).iter().map(u16::to_string).collect();
-    shown.join("-")
+    joined(values.iter().copied().filter(|&value| !is_grease(value)), '-', push_decimal)
 }
 
 fn hex_list(values: &[u16]) -> String {
-    let shown: Vec<String> = values.iter().map(|value| format!("{value:04x}")).collect();
-    shown.join(",")
+    joined(values.iter().copied(), ',', |text, value| {
+        for byte in value.to_be_bytes() {
+            push_hex(text, byte);
+        }
+    })
+}
+
+fn joined(
+    values: impl Iterator<Item = u16>,
+    between: char,
+    push: impl Fn(&mut String, u16),
+) -> String {
+    let mut text = String::new();
+    for value in values {
+        if !text.is_empty() {
+            text.push(between);
+        }
+        push(&mut text, value);
+    }
+    text
 }
 
 fn md5_hex(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 #[cfg(test)]
