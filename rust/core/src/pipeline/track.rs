@@ -10,6 +10,8 @@ use crate::table::FlowFacts;
 
 /// Datagrams of each direction that are asked for a label.
 const UDP_TRIES: u8 = 3;
+/// Room for the segments of a short flow, so that it is asked for once.
+const SEGMENTS_AT_FIRST: usize = 16;
 const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
 
 /// Streams and parser of a TCP flow that is still of interest.
@@ -140,6 +142,9 @@ impl Track {
             return;
         }
         if self.segments.len() < most {
+            if self.segments.is_empty() {
+                self.segments.reserve(SEGMENTS_AT_FIRST);
+            }
             self.segments.push((at, size));
         } else {
             self.segments_dropped = self.segments_dropped.saturating_add(1);
