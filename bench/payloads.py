@@ -31,7 +31,7 @@ def no_opening(rng: random.Random) -> Opening:
 def any_opening(rng: random.Random) -> Opening:
     """Draw a protocol: mostly TLS and DNS, a little of the rest."""
     kinds = (tls_opening, dns_opening, http_opening, ssh_opening, stratum_opening, no_opening)
-    return rng.choices(kinds, weights=(45, 25, 15, 3, 2, 10))[0](rng)
+    return rng.choices(kinds, weights=(46.6, 25, 15, 3, 0.4, 10))[0](rng)
 
 
 def tls_opening(rng: random.Random) -> Opening:
