@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,7 @@ PAGE_NAME = "www.pool.example"
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     """The pool `Example`: miners on 6060 below pool.example, pages on www, a network of 2026."""
-    path: Path = tmp_path_factory.mktemp("rules")
-    return ruleset.load(folder(path))
+    return ruleset.load(folder(tmp_path_factory.mktemp("rules")))
 
 
 def asked(name: str, flow_id: int = 0, address: str = POOL_IP) -> list[dict[str, Any]]:

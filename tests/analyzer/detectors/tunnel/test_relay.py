@@ -177,7 +177,7 @@ def test_a_tunnel_within_the_inside_is_medium(rules: RuleSet) -> None:
 
 
 def test_the_token_of_wstunnel_makes_it_a_reverse_tunnel(rules: RuleSet) -> None:
-    # {"p":{"ReverseTcp":{}},"r":"127.0.0.1","rp":22}
+    # the bodies ask for ReverseTcp to 127.0.0.1 port 22, and for Tcp
     body = "eyJwIjp7IlJldmVyc2VUY3AiOnt9fSwiciI6IjEyNy4wLjAuMSIsInJwIjoyMn0"
     protocol = f"v1, authorization.bearer.e30.{body}.c2ln"
     forward = "v1, authorization.bearer.e30.eyJwIjp7IlRjcCI6e319fQ.c2ln"
