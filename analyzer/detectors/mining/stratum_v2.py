@@ -47,7 +47,7 @@ BITCOIN_PORT = -2.0
 PLAIN_SETUP = 5.6
 """A whole set-up message in clear: type, length, versions, flags and five strings all fit. It is
 one message of one side, so it stays an attempt until the server answers."""
-PLAIN_ACCEPTED = 4.5
+PLAIN_ACCEPTED = 4.4
 PLAIN_REFUSED = 1.0
 
 FRAMES_MIN = 3
