@@ -298,13 +298,15 @@ def _wanted_addresses(
 ) -> set[str]:
     table = observations.arrow("flows")
     addresses = {*_distinct(table, "src_ip"), *_distinct(table, "dst_ip")}
-    last_ns = int(observations.stats.get("last_ns", 0))
-    return {
-        address
-        for address in addresses
-        if is_address(address)
-        or any(is_name(name.name) for name in _resolved(observations, address, last_ns))
-    }
+    wanted = {address for address in addresses if is_address(address)}
+    dns = observations.arrow("dns")
+    # to know the names of all addresses costs more than everything else here, and is seldom needed
+    if _wanted_values(dns, "name", is_name) or _wanted_values(dns, "data", is_name):
+        last_ns = int(observations.stats.get("last_ns", 0))
+        for address in addresses.intersection(_distinct(dns, "data")):
+            if any(is_name(name.name) for name in _resolved(observations, address, last_ns)):
+                wanted.add(address)
+    return wanted
 
 
 def _flows_of_addresses(observations: Observations, addresses: set[str]) -> set[int]:
