@@ -17,7 +17,7 @@ from analyzer.errors import OutgateError, ToolMissingError
 from analyzer.frames import evidence_frames, pcapng_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from analyzer._core import CapturedFrame
     from analyzer.model import Finding
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_FRAMES = 8
 MAX_FRAMES = 64
 MAX_LINES_PER_LAYER = 60
+SSH_DETECTOR = "tunnel.ssh_reverse"
+DATA_AS_TEXT = ["-o", "data.show_as_text:TRUE"]
+"""Stratum has no dissector of its own; its lines read better than their hex."""
 TSHARK_INSTALL_HINT = "install the package `tshark` (Debian, Ubuntu) or `wireshark-cli` (Fedora)"
 
 
@@ -55,11 +58,25 @@ def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[D
     if shutil.which("tshark") is None:
         raise ToolMissingError("tshark", "dissect frames", hint=TSHARK_INSTALL_HINT)
     frames = evidence_frames(finding, source, min(most, MAX_FRAMES))
-    return decode(frames)
+    return decode(frames, decode_as(finding))
 
 
-def decode(frames: Sequence[CapturedFrame]) -> list[Dissection]:
+def decode_as(finding: Finding) -> dict[str, str]:
+    """What tshark must be told of a finding's port: without the banner it goes by the number."""
+    flow = finding.flow
+    if finding.detector == SSH_DETECTOR and flow.dst_port is not None:
+        return {f"{flow.transport}.port=={flow.dst_port}": "ssh"}
+    return {}
+
+
+def decode(
+    frames: Sequence[CapturedFrame], ports: Mapping[str, str] | None = None
+) -> list[Dissection]:
     """Decodes frames with tshark; the result has their original numbers.
+
+    Args:
+        frames: In the order they are to be shown.
+        ports: Selectors such as `tcp.port==443` and the protocol to decode them as.
 
     Raises:
         ToolMissingError: pyshark is not installed.
@@ -76,7 +93,13 @@ def decode(frames: Sequence[CapturedFrame]) -> list[Dissection]:
         path.write_bytes(pcapng_of(frames, {}))
         # A loop of our own, so that it can be closed and the caller's is left alone.
         loop = asyncio.new_event_loop()
-        capture = pyshark.FileCapture(str(path), keep_packets=False, eventloop=loop)
+        capture = pyshark.FileCapture(
+            str(path),
+            keep_packets=False,
+            eventloop=loop,
+            decode_as=dict(ports or {}),
+            custom_parameters=DATA_AS_TEXT,
+        )
         try:
             packets = [_layers(packet) for _, packet in zip(frames, capture, strict=False)]
         except TSharkCrashException as error:

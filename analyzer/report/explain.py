@@ -148,7 +148,7 @@ def _reasons(finding: Finding) -> Table:
             frames = frames_text(reason.packets, MAX_FRAMES_EXPLAINED)
             line.append(f"  {frames}", style="cyan")
         table.add_row(f"{reason.weight:+.2f}", f"{total:+.2f}", line)
-    share = f"{finding.confidence:.6f}".rstrip("0")
+    share = f"{finding.confidence:.6f}".rstrip("0").rstrip(".")
     odds = Text(f"log-odds; 1 / (1 + e^{-total:+.2f}) = {share}, the confidence", style="bold")
     table.add_row("", Text(f"{total:+.2f}", style="bold"), odds)
     return table
