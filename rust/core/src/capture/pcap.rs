@@ -153,7 +153,7 @@ impl Pcap {
         let wire = usize::try_from(record.orig_len).unwrap_or(usize::MAX);
         record.captured > wire
             && at.buffer.fill(total + self.header_len)
-            && self.plausible(at.buffer.ready(), total).is_none()
+            && !self.leads_on(at.buffer.ready(), total)
             && self.search(at.buffer.ready(), 1).is_some()
     }
 
@@ -190,14 +190,24 @@ impl Pcap {
         next == ready.len() || self.plausible(ready, next).is_some()
     }
 
+    /// True for a record that could be read, however odd.
+    fn leads_on(&self, ready: &[u8], skip: usize) -> bool {
+        ready
+            .get(skip..)
+            .and_then(|rest| self.record(rest))
+            .is_some_and(|record| self.is_near(&record) && record.captured <= self.frame_max)
+    }
+
+    fn is_near(&self, record: &Record) -> bool {
+        let fraction_max = if self.nanoseconds { 1_000_000_000 } else { 1_000_000 };
+        record.fraction < fraction_max
+            && self.last_seconds.is_none_or(|last| record.seconds.abs_diff(last) <= RESYNC_SECONDS)
+    }
+
     fn plausible(&self, ready: &[u8], skip: usize) -> Option<usize> {
         let record = self.record(ready.get(skip..)?)?;
-        let near =
-            self.last_seconds.is_none_or(|last| record.seconds.abs_diff(last) <= RESYNC_SECONDS);
-        let fraction_max = if self.nanoseconds { 1_000_000_000 } else { 1_000_000 };
         let wire = usize::try_from(record.orig_len).unwrap_or(usize::MAX);
-        let sane = near
-            && record.fraction < fraction_max
+        let sane = self.is_near(&record)
             && (1..=self.frame_max).contains(&record.captured)
             && (record.captured..=SNAPLEN_MAX).contains(&wire);
         sane.then_some(record.captured)

@@ -12,8 +12,9 @@ use crate::limits::Limits;
 
 /// The longest datagram there is.
 const DATAGRAM_MAX: usize = 65_535;
-/// Fragments kept of one datagram: an honest one has at most 44 at the smallest IPv6 MTU.
-const PIECES_MAX: usize = 128;
+/// Fragments kept of one datagram: an honest one has at most 53 at the smallest IPv6 MTU, and a full
+/// Ethernet packet that was cut into eight bytes each, to evade inspection, has 185.
+const PIECES_MAX: usize = 256;
 
 /// What the fragments of one datagram share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -174,7 +175,7 @@ impl Fragments {
 
 impl Partial {
     fn is_complete(&self) -> bool {
-        let Some(total) = self.total else { return false };
+        let Some(total) = self.total.filter(|&total| total <= self.kept) else { return false };
         let mut spans: Vec<_> = self.pieces.iter().map(|(at, b)| (*at, at + b.len())).collect();
         spans.sort_unstable();
         let covered =

@@ -23,7 +23,11 @@ pub fn decode<'a>(
     };
     let body = ip.payload();
     let head_len = bytes_before(bytes, body.payload);
-    let claimed = claimed_len(&ip).max(head_len);
+    let claimed = claimed_len(&ip);
+    if claimed < head_len {
+        let detail = format!("claims {claimed} bytes with {head_len} bytes of headers");
+        return Decoded::Bad(Problem::new("ip", "bad_length", detail));
+    }
     let base = Packet {
         src: ip.source_addr(),
         dst: ip.destination_addr(),
@@ -51,9 +55,10 @@ pub fn decode<'a>(
 fn claimed_len(ip: &LaxIpSlice) -> usize {
     match ip {
         LaxIpSlice::Ipv4(v4) => {
-            let head = v4.header().slice().len();
+            let head = v4.header().slice().len()
+                + v4.extensions().auth.as_ref().map_or(0, |auth| auth.slice().len());
             let claimed = usize::from(v4.header().total_len());
-            if claimed < head { head + v4.payload().payload.len() } else { claimed }
+            if claimed == 0 { head + v4.payload().payload.len() } else { claimed }
         }
         LaxIpSlice::Ipv6(v6) => {
             let claimed = usize::from(v6.header().payload_length());

@@ -6,6 +6,8 @@
 pub mod fragments;
 mod ip;
 mod link;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

@@ -6,6 +6,8 @@ mod list;
 mod record;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 pub use self::community::community_id;
 pub use self::key::{Key, is_icmp_answer};

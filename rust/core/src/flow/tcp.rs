@@ -7,7 +7,7 @@ use crate::dir::{Both, Dir};
 /// One side of a connection.
 #[derive(Debug, Clone, Copy, Default)]
 struct Side {
-    /// Initial sequence number, when SYN was seen.
+    /// Initial sequence number: of its SYN, or one before the first segment that was captured.
     isn: Option<u32>,
     /// One past the highest byte sent.
     highest: Option<u32>,
@@ -33,9 +33,10 @@ impl Connection {
         }
         let (mine, other) = (self.sides.of(dir), self.sides.of(dir.flip()));
         match mine.isn {
+            // The same number: sent twice, or captured after what followed it.
             Some(isn) => isn != tcp.seq,
-            // No SYN from this side yet: a simultaneous open if the other side only sent its own.
-            None => self.reset || mine.highest.is_some() || (other.isn.is_none() && other.fin),
+            // Nothing from this side yet: a simultaneous open, unless the other side is through.
+            None => self.reset || other.fin,
         }
     }
 
@@ -59,8 +60,12 @@ impl Connection {
         let advance = packet.payload_len.saturating_add(control);
         if tcp.has(flag::RST) {
             self.reset = true;
-        } else if advance > 0 {
-            self.send(record, dir, tcp, packet.payload_len, advance, ts);
+        } else {
+            let first = if tcp.has(flag::SYN) { tcp.seq } else { tcp.seq.wrapping_sub(1) };
+            self.sides.of_mut(dir).isn.get_or_insert(first);
+            if advance > 0 {
+                self.send(record, dir, tcp, packet.payload_len, advance, ts);
+            }
         }
         record.note_history(dir, letter(tcp, packet.payload_len));
         if tcp.has(flag::FIN) {
@@ -81,9 +86,6 @@ impl Connection {
     ) {
         let side = self.sides.of_mut(dir);
         let end = tcp.seq.wrapping_add(advance);
-        if tcp.has(flag::SYN) {
-            side.isn = Some(tcp.seq);
-        }
         let is_new = side.highest.is_none_or(|highest| is_after(end, highest));
         if is_new {
             side.highest = Some(end);

@@ -68,6 +68,21 @@ fn frames_after_a_bad_record_are_found_again() {
 }
 
 #[test]
+fn records_that_kept_more_than_there_was_are_read_as_they_are() {
+    // Some writers note 0 wire bytes; the records still follow each other.
+    let order = Order::Little;
+    let mut file = pcap(order, Variant::Microseconds, FRAMES);
+    let mut place = 24;
+    for n in 0..FRAMES {
+        file[place + 12..place + 16].fill(0);
+        place += record(order, Variant::Microseconds, n).len();
+    }
+    let (frames, reader) = read(&file).unwrap();
+    assert_eq!(frames.len(), 12);
+    assert!(reader.issues.is_empty());
+}
+
+#[test]
 fn an_issue_names_the_place_of_the_bad_record() {
     let mut file = pcap(Order::Little, Variant::Microseconds, FRAMES);
     let place = 24 + record(Order::Little, Variant::Microseconds, 0).len();

@@ -16,7 +16,7 @@ type Frames = Vec<(u32, Vec<u8>)>;
 fn by_pcap_parser(bytes: Vec<u8>) -> Option<(Frames, bool)> {
     let mut reader = create_reader(1 << 20, Cursor::new(bytes)).ok()?;
     let mut frames = Vec::new();
-    let mut snaplens = Vec::new();
+    let (mut snaplens, mut whole) = (Vec::new(), true);
     loop {
         match reader.next() {
             Ok((used, block)) => {
@@ -37,11 +37,17 @@ fn by_pcap_parser(bytes: Vec<u8>) -> Option<(Frames, bool)> {
                         let len = usize::try_from(kept).unwrap().min(b.data.len());
                         frames.push((b.origlen, b.data[..len].to_vec()));
                     }
+                    // The obsolete packet block, which pcap-parser does not read.
+                    PcapBlockOwned::NG(Block::Unknown(b))
+                        if matches!(b.block_type, 2 | 0x0200_0000) =>
+                    {
+                        whole = false
+                    }
                     _ => {}
                 }
                 reader.consume(used);
             }
-            Err(PcapError::Eof) => return Some((frames, true)),
+            Err(PcapError::Eof) => return Some((frames, whole)),
             Err(PcapError::Incomplete(_)) => {
                 if reader.reader_exhausted() || reader.refill().is_err() {
                     return Some((frames, false));
