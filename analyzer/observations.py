@@ -246,10 +246,10 @@ class Observations:
         return (*own.values(), *(name for name in before if name.name not in own))
 
     def _own_names(self, flow_id: int) -> Iterator[Name]:
-        for table, column in (("tls", "sni"), ("http", "host")):
+        for table, column, source in OWN_NAMES:
             for row in self.rows(table, flow_id):
-                if row[column] and row["up"]:
-                    yield _name(row, row[column], "sni" if table == "tls" else "host")
+                if row[column] and row["up"] and not _is_for_proxy(row):
+                    yield _name(row, row[column], source)
 
     def _collect_names(self) -> dict[str, list[Name]]:
         names: dict[str, list[Name]] = {}
@@ -261,12 +261,25 @@ class Observations:
         return names
 
     def _flow_names(self) -> Iterator[tuple[str, Name]]:
-        for table in ("tls", "http"):
+        for table, column, source in OWN_NAMES:
             if self.count(table) == 0:
                 continue
-            for flow_id in self.flow_ids(table):
-                for name in self._own_names(flow_id):
-                    yield self.flow(flow_id).dst_ip, name
+            rows = _named(self.arrow(table), column)
+            if rows.num_rows == 0:
+                continue
+            hosts = self._responders(rows.column("flow_id").to_pylist())
+            for row, host in zip(rows.to_pylist(), hosts, strict=True):
+                yield host, _name(row, row[column], source)
+
+    def _responders(self, flow_ids: list[int]) -> list[str]:
+        """The responder's address of each flow."""
+        flows = self.arrow("flows")
+        known = dict(
+            zip(
+                flows.column("flow_id").to_pylist(), flows.column("dst_ip").to_pylist(), strict=True
+            )
+        )
+        return [known[flow_id] for flow_id in flow_ids]
 
     def _dns_names(self) -> Iterator[tuple[str, Name]]:
         if self.count("dns") == 0:
@@ -290,6 +303,32 @@ class Observations:
 
 
 FLOW_FIELDS = tuple(item.name for item in fields(Flow))
+
+OWN_NAMES = (("tls", "sni", "sni"), ("http", "host", "host"))
+"""Where a flow itself names its responder: table, column, and what the source is called."""
+
+
+def _is_for_proxy(row: Row) -> bool:
+    """Whether a request names somebody behind the responder, a proxy, and not the responder."""
+    return row.get("method") == "CONNECT" or "://" in row.get("target", "")
+
+
+def _named(table: pa.Table, column: str) -> pa.Table:
+    """The columns of `_name`, of rows that the initiator sent and that name the responder."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+    from pyarrow import compute  # noqa: PLC0415 - as above
+
+    wanted = ["flow_id", "frame", "ts_ns", column]
+    keep = compute.and_(
+        table.column("up"), compute.not_equal(table.column(column).cast(pa.string()), "")
+    )
+    if "method" in table.column_names:
+        proxied = compute.or_(
+            compute.equal(table.column("method").cast(pa.string()), "CONNECT"),
+            compute.match_substring(table.column("target"), "://"),
+        )
+        keep = compute.and_(keep, compute.invert(proxied))
+    return table.filter(keep).select(wanted)
 
 
 def _with_integer_times(stream: object) -> pa.Table:
