@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    import ipaddress
     from collections.abc import Iterable, Iterator
 
     from analyzer.ruleset.kinds import NameRule
 
 _T = TypeVar("_T")
+
+ADDRESS_BITS = {4: 32, 6: 128}
 
 MAX_NAME_CHARS = 253
 """RFC 1035 section 2.3.4, without the root's dot."""
@@ -63,14 +66,24 @@ class AddressIndex(Generic[_T]):
 
     def find(self, text: str) -> _T | None:
         """The value of the longest network that holds the address; `None` for other text."""
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return None
-        for (version, length), networks in self._by_length:
-            if version == address.version:
-                shift = address.max_prefixlen - length
-                found = networks.get(int(address) >> shift << shift)
+        version, number = _address(text)
+        for (of_version, length), networks in self._by_length:
+            if of_version == version:
+                shift = ADDRESS_BITS[version] - length
+                found = networks.get(number >> shift << shift)
                 if found is not None:
                     return found
         return None
+
+
+def _address(text: str) -> tuple[int, int]:
+    """Version and number of an address, version 0 for other text.
+
+    Every address of a capture comes by here, and `ipaddress` takes ten times as long.
+    """
+    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        try:
+            return version, int.from_bytes(socket.inet_pton(family, text))
+        except (OSError, ValueError):
+            continue
+    return 0, 0

@@ -12,6 +12,8 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
+use crate::text::push_decimal;
+
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -185,6 +187,14 @@ impl Row<'_> {
 
     /// Fills a column of few different texts with an address.
     pub fn address(&mut self, value: IpAddr) -> &mut Self {
-        self.word(&value.to_string())
+        let IpAddr::V4(v4) = value else { return self.word(&value.to_string()) };
+        let mut text = String::with_capacity("255.255.255.255".len());
+        for octet in v4.octets() {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            push_decimal(&mut text, u16::from(octet));
+        }
+        self.word(&text)
     }
 }
