@@ -1,5 +1,6 @@
 //! Signature bytes in the first payloads of a flow.
 
+use aho_corasick::automaton::OverlappingState;
 use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
 
 use crate::dir::Dir;
@@ -88,18 +89,31 @@ impl Matcher {
         };
         if let Some(engine) = self.start.as_ref().filter(|_| first) {
             let input = Input::new(payload).anchored(Anchored::Yes);
-            if let Ok(Some(found)) = engine.try_find(input)
-                && let Some(&pattern) = self.start_index.get(found.pattern().as_usize())
-            {
-                offer(pattern, 0);
-            }
+            // The end of an anchored match may be another pattern, further in.
+            each(engine, &self.start_index, &input, &mut |pattern, offset| {
+                if offset == 0 {
+                    offer(pattern, offset);
+                }
+            });
         }
         if let Some(engine) = &self.anywhere {
-            for found in engine.find_iter(payload) {
-                if let Some(&pattern) = self.anywhere_index.get(found.pattern().as_usize()) {
-                    offer(pattern, found.start());
-                }
-            }
+            each(engine, &self.anywhere_index, &Input::new(payload), &mut offer);
+        }
+    }
+}
+
+/// Every match, those inside and across others too: a pattern must not hide another.
+fn each(
+    engine: &AhoCorasick,
+    index: &[usize],
+    input: &Input<'_>,
+    offer: &mut impl FnMut(usize, usize),
+) {
+    let mut state = OverlappingState::start();
+    while engine.try_find_overlapping(input.clone(), &mut state).is_ok() {
+        let Some(found) = state.get_match() else { return };
+        if let Some(&pattern) = index.get(found.pattern().as_usize()) {
+            offer(pattern, found.start());
         }
     }
 }
@@ -117,7 +131,7 @@ fn compile(
     let bytes = wanted.iter().filter_map(|&i| patterns.get(i)).map(|p| &p.bytes);
     let kind = if at_start { StartKind::Anchored } else { StartKind::Unanchored };
     let engine = AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
+        .match_kind(MatchKind::Standard)
         .start_kind(kind)
         .build(bytes)
         .map_err(|e| format!("patterns cannot be compiled: {e}"))?;
@@ -159,6 +173,23 @@ mod tests {
         let matcher = matcher(&[("pool", Side::Down, false)]);
         assert_eq!(found(&matcher, Dir::Up, true, b"a pool"), []);
         assert_eq!(found(&matcher, Dir::Down, true, b"a pool"), [("pool".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn a_pattern_hides_none_inside_or_across_it() {
+        let anywhere = matcher(&[
+            ("payload", Side::Down, false),
+            ("load", Side::Any, false),
+            ("loader", Side::Any, false),
+        ]);
+        let hits = found(&anywhere, Dir::Up, true, b"a payloader");
+        assert_eq!(hits, [("load".to_owned(), 5), ("loader".to_owned(), 5)]);
+        let at_start = matcher(&[
+            ("GET /x", Side::Down, true),
+            ("GET", Side::Any, true),
+            ("/x", Side::Any, true),
+        ]);
+        assert_eq!(found(&at_start, Dir::Up, true, b"GET /x"), [("GET".to_owned(), 0)]);
     }
 
     #[test]
