@@ -37,8 +37,10 @@ pub struct Limits {
     pub matched_packets: u8,
     /// Bytes of each such payload that are looked at.
     pub matched_bytes: usize,
-    /// Rows kept of each event table.
+    /// Rows kept of each event table; a row with its texts is seldom beyond 1 KiB.
     pub event_rows: usize,
+    /// SSH tokens kept of all connections together.
+    pub token_rows: usize,
     /// Issue rows kept; the rest are counted by kind only.
     pub issue_rows: usize,
 }
@@ -62,7 +64,8 @@ impl Default for Limits {
             segments: 2_000_000,
             matched_packets: 2,
             matched_bytes: 512,
-            event_rows: 2_000_000,
+            event_rows: 500_000,
+            token_rows: 2_000_000,
             issue_rows: 1000,
         }
     }
@@ -93,6 +96,7 @@ impl Limits {
             "segments_per_flow" => self.segments_per_flow = size,
             "segments" => self.segments = size,
             "event_rows" => self.event_rows = size,
+            "token_rows" => self.token_rows = size,
             "issue_rows" => self.issue_rows = size,
             _ => return Err(refused()),
         }

@@ -38,7 +38,7 @@ impl Tables {
             tls: events(schema::TLS),
             http: events(schema::HTTP),
             ssh: events(schema::SSH),
-            ssh_tokens: events(schema::SSH_TOKENS),
+            ssh_tokens: Columns::new(schema::SSH_TOKENS, limits.token_rows),
             segments: Columns::new(schema::SEGMENTS, limits.segments),
             mining: events(schema::MINING),
             labels: events(schema::LABELS),
