@@ -1,7 +1,7 @@
 //! Answers: those whose shape is unmistakable, and those whose request was seen.
 
 use super::envelope::{Context, Envelope};
-use super::fields::{copy, digits, digits_any, is_number, is_text, member, nth, text};
+use super::fields::{copy, digits, digits_0x, digits_any, is_number, is_text, member, nth, text};
 use super::miner::ethereum_1_family;
 use super::{Dialects, Kind, Message, Outcome, Shape, cryptonote, ethereum, rpc};
 use crate::proto::json::View;
@@ -60,11 +60,11 @@ pub(super) fn is_answer(envelope: &Envelope<'_>) -> bool {
         || (envelope.method.is_empty() && envelope.type_name.is_empty())
 }
 
-/// What an answer says of a request of this kind.
+/// What an answer says of a request of this kind: any may be refused, three may be accepted.
 pub(super) fn outcome_of(kind: Kind, accepted: Option<bool>) -> Outcome {
     match (kind, accepted) {
         (Kind::Submit | Kind::Authorize | Kind::Login, Some(true)) => Outcome::Accepted,
-        (Kind::Submit | Kind::Authorize | Kind::Login, Some(false)) => Outcome::Rejected,
+        (_, Some(false)) => Outcome::Rejected,
         _ => Outcome::Unsaid,
     }
 }
@@ -91,11 +91,44 @@ fn plain(envelope: &Envelope<'_>, asked: Asked) -> Message {
     let echoed = !envelope.method.is_empty() && asked.dialects.contains(Dialects::GRIN);
     let dialects = if echoed { Dialects::GRIN } else { asked.dialects };
     // An answer is worth no more than the request that makes it one.
-    let mut message = Message::pool(dialects, Kind::Result, asked.shape);
+    let shape = if fits_request(envelope, asked) { asked.shape } else { Shape::Partial };
+    let mut message = Message::pool(dialects, Kind::Result, shape);
     if asked.kind == Kind::Subscribe {
         message.extranonce = copy(nth(envelope.result, 1));
     }
     message
+}
+
+/// True if a pool would answer such a request this way. Services that share a method's name answer
+/// in forms of their own; a refusal has the same form everywhere.
+fn fits_request(envelope: &Envelope<'_>, asked: Asked) -> bool {
+    if accepted(envelope) == Some(false) {
+        return true;
+    }
+    let Some(result) = envelope.result else {
+        return asked.dialects.contains(Dialects::ETHEREUMSTRATUM_V2)
+            || !envelope.method.is_empty();
+    };
+    match asked.kind {
+        Kind::Subscribe => {
+            let named = asked.dialects & (Dialects::ETHEREUMSTRATUM_V2 | Dialects::ALEPHIUM);
+            let session = named == asked.dialects && is_text(Some(result));
+            session || result.bool() == Some(true) || digits_any(result.at(1)) > 0
+        }
+        Kind::Authorize => result.bool().is_some() || is_text(Some(result)),
+        Kind::Submit | Kind::Login => {
+            let word = result.text().or_else(|| result.get(b"status").and_then(View::text));
+            let taken = word.is_some_and(|word| word.eq_ignore_ascii_case(b"ok"));
+            result.bool().is_some() || taken && asked.kind == Kind::Submit || is_echo(envelope)
+        }
+        Kind::Configure => result.is_object(),
+        _ => !result.is_null(),
+    }
+}
+
+/// Grin repeats the method in the answer.
+fn is_echo(envelope: &Envelope<'_>) -> bool {
+    !envelope.method.is_empty()
 }
 
 /// Taken or refused; `None` if the answer does not say.
@@ -172,10 +205,17 @@ fn names_a_subscription(first: View<'_>) -> bool {
 }
 
 /// eth-proxy work. Pushed with id 0 it is a pool's; as an answer, a node could have said it.
+///
+/// Three hashes in a row are said by much else: the third has to be a target, which is small.
 fn work(envelope: &Envelope<'_>, context: &Context) -> Option<Message> {
     let mut message = ethereum::work(envelope.result)?;
     let pushed = envelope.id.is_none_or(|id| id.is_null() || id.u64() == Some(0));
-    message.specific = pushed && context.asked.is_none() && context.http.is_none();
+    let target = nth(envelope.result, 2);
+    let small = digits_0x(target) < 64 || text(target).starts_with(b"0x0000");
+    if !small && context.asked.is_none() {
+        return None;
+    }
+    message.specific = pushed && small && context.asked.is_none() && context.http.is_none();
     Some(message)
 }
 

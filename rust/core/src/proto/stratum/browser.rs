@@ -1,7 +1,7 @@
 //! Browser mining (the Coinhive family): `type` and `params` in WebSocket text.
 
 use super::envelope::{Context, Envelope};
-use super::fields::{copy, is_number, is_text, member};
+use super::fields::{copy, is_number, is_text, member, text};
 use super::{Dialects, Kind, Message, Outcome, Shape, cryptonote};
 
 /// A message of the family, if its fields say so.
@@ -49,8 +49,10 @@ fn answer(shape: Shape, outcome: Outcome, method: &'static str) -> Message {
 fn auth(envelope: &Envelope<'_>) -> Option<Message> {
     let params = envelope.object();
     let key = member(params, b"site_key").filter(|key| is_text(Some(*key)))?;
+    // Whether the visitor is known belongs to the family alone; a site key also to tests for humans.
+    let kind = text(member(params, b"type"));
     let mut message = Message::miner(Dialects::BROWSER, Kind::Authorize, Shape::Valid);
-    message.specific = true;
+    message.specific = matches!(kind, b"anonymous" | b"token" | b"user");
     message.wallet = copy(Some(key));
     message.worker = copy(member(params, b"user"));
     Some(message)

@@ -2,8 +2,8 @@
 
 use super::envelope::{Context, Envelope};
 use super::fields::{
-    compact_target_difficulty, copy, digits, height, is_address_like, is_id, is_number, is_text,
-    member, number, set_login, text,
+    compact_target_difficulty, copy, digits, height, is_cryptonote_address, is_id, is_number,
+    is_text, member, number, set_login, text,
 };
 use super::miner::agent;
 use super::{Dialects, Kind, Message, Shape};
@@ -55,7 +55,7 @@ fn login(envelope: &Envelope<'_>) -> Option<Message> {
     let algo = member(params, b"algo").filter(|algo| algo.is_array());
     let named = is_text(member(params, b"agent"));
     let with_pass = member(params, b"pass").is_some();
-    let address = is_address_like(Some(login));
+    let address = is_cryptonote_address(Some(login));
     if algo.is_none() && !address && !(named && with_pass) {
         return None;
     }
@@ -181,8 +181,9 @@ fn beam_login(key: View<'_>) -> Option<Message> {
     let digits = text(Some(key)).iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let is_address = digits >= MIN_BEAM_KEY_DIGITS;
     let mut message = Message::miner(Dialects::BEAM, Kind::Login, Shape::complete_if(is_address));
-    message.specific = is_address;
     set_login(&mut message, Some(key));
+    // A long hexadecimal key alone may be any service's token; nobody else names a worker with it.
+    message.specific = is_address && !message.worker.is_empty();
     message.coin_hint = if is_address { "BEAM" } else { "" };
     is_text(Some(key)).then_some(message)
 }

@@ -186,14 +186,20 @@ fn address_coin(wallet: &[u8]) -> &'static str {
     found.map_or("", |(_, coin)| coin)
 }
 
-/// True if a login name could be an address: long, no blank, no mail sign.
-pub(super) fn is_address_like(login: Option<View<'_>>) -> bool {
-    /// The shortest address of §4.3 of the coins in question.
-    const MIN_ADDRESS_BYTES: usize = 25;
+/// True if a login name has the form of a CryptoNote address, of whatever coin: 90 or more digits of
+/// base58, or QRL's letter and 78 digits. Shorter forms are those of tokens and ids as well.
+pub(super) fn is_cryptonote_address(login: Option<View<'_>>) -> bool {
+    const MIN_ADDRESS_BYTES: usize = 90;
+    const QRL_ADDRESS_BYTES: usize = 79;
     let (wallet, _) = split_login(text(login));
-    wallet.len() >= MIN_ADDRESS_BYTES
-        && wallet.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_'))
-        && wallet.iter().any(u8::is_ascii_digit)
+    let is_base58 =
+        |byte: &u8| byte.is_ascii_alphanumeric() && !matches!(byte, b'0' | b'O' | b'I' | b'l');
+    match wallet.split_first() {
+        Some((b'Q', digits)) if wallet.len() == QRL_ADDRESS_BYTES => {
+            digits.iter().all(u8::is_ascii_hexdigit)
+        }
+        _ => wallet.len() >= MIN_ADDRESS_BYTES && wallet.iter().all(is_base58),
+    }
 }
 
 #[cfg(test)]

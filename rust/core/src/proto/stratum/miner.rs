@@ -34,13 +34,22 @@ fn subscribe(envelope: &Envelope<'_>) -> Option<Message> {
     let fits = list.items().all(|item| !item.is_object());
     let shape = Shape::valid_if(fits && (list.count() == 0 || is_agent_or_null(list.at(0))));
     let mut message = Message::miner(subscribe_dialects(list), Kind::Subscribe, shape);
-    message.specific = shape == Shape::Valid && list.count() > 0;
+    message.specific = shape == Shape::Valid && names_software(list);
     message.agent = agent(list.at(0));
     if list.count() >= 4 && is_text(list.at(2)) {
         message.host = copy(list.at(2));
         message.port = port(list.at(3), 10);
     }
     Some(message)
+}
+
+/// True if the parameters are those of a miner: its software with a version, no software (`null`) or
+/// something behind the name. A lone word may be a topic that somebody subscribes to.
+fn names_software(list: View<'_>) -> bool {
+    let agent = text(list.at(0)).to_ascii_lowercase();
+    let versioned = agent.iter().any(|byte| byte.is_ascii_digit() || *byte == b'/');
+    let is_miner = memchr::memmem::find(&agent, b"miner").is_some();
+    list.count() > 1 || versioned || is_miner || list.at(0).is_some_and(View::is_null)
 }
 
 fn is_agent_or_null(view: Option<View<'_>>) -> bool {
@@ -143,7 +152,7 @@ fn submit(envelope: &Envelope<'_>) -> Option<Message> {
 fn nonce_index(dialects: Dialects, count: u32) -> usize {
     match count {
         5 if dialects == Dialects::EQUIHASH => 3,
-        5 if dialects == Dialects::KAWPOW => 2,
+        5 if dialects.contains(Dialects::KAWPOW) => 2,
         5 | 6 => 4,
         _ => 2,
     }
@@ -179,7 +188,7 @@ fn long_share(list: Option<View<'_>>, count: u32) -> Dialects {
     (Dialects::STRATUM_V1 | Dialects::ERGO.when(count == 5)).when(bitcoin)
         | Dialects::ERGO.when(ergo)
         | Dialects::EQUIHASH.when(equihash)
-        | Dialects::KAWPOW.when(kawpow)
+        | (Dialects::KAWPOW | Dialects::STRATUM_V1).when(kawpow)
 }
 
 /// The rarer methods of a miner.

@@ -5,6 +5,9 @@ use super::fields::{copy, digits, digits_any, is_text, nth, number, port};
 use super::{Dialects, Kind, Message, Role, Shape};
 use crate::proto::json::View;
 
+/// Digits of a target that no other number would have.
+const MIN_TARGET_DIGITS: u32 = 12;
+
 /// `mining.set_*` and the like.
 pub(super) fn mining_method(
     name: &[u8],
@@ -56,7 +59,7 @@ fn difficulty(value: Option<View<'_>>) -> Message {
 fn target(dialects: Dialects, value: Option<View<'_>>) -> Message {
     let fits = (1..=64).contains(&digits_any(value));
     let mut message = Message::pool(dialects, Kind::Target, Shape::valid_if(fits));
-    message.specific = fits;
+    message.specific = digits_any(value) >= MIN_TARGET_DIGITS && fits;
     message.target = copy(value);
     message
 }

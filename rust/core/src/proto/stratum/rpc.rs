@@ -2,7 +2,7 @@
 
 use super::answer::has_hash;
 use super::envelope::{Context, Envelope};
-use super::fields::{copy, digits, height, is_text, member, nth};
+use super::fields::{copy, digits, height, is_text, member, nth, number};
 use super::{Dialects, Kind, Message, Shape};
 use crate::proto::json::View;
 
@@ -82,6 +82,11 @@ pub(super) fn template(result: View<'_>, context: &Context) -> Option<Message> {
         let mut message = Message::pool(Dialects::GETBLOCKTEMPLATE, Kind::Job, shape);
         message.height = height(result.get(b"height"));
         message.target = copy(result.get(b"target"));
+        message
+    } else if digits(result.get(b"blocktemplate_blob")) >= HEADER_DIGITS {
+        let mut message = Message::pool(Dialects::GETBLOCKTEMPLATE, Kind::Job, Shape::Valid);
+        message.height = height(result.get(b"height"));
+        message.difficulty = number(result.get(b"difficulty"));
         message
     } else {
         return None;

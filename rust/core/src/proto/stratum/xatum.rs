@@ -1,6 +1,6 @@
 //! Xatum: a word, a tilde, an object.
 
-use super::fields::{copy, is_number, is_text, member, number, set_login};
+use super::fields::{copy, is_number, is_text, member, number, set_login, text};
 use super::miner::agent;
 use super::{Dialects, Kind, Message, Outcome, Shape};
 use crate::proto::json::View;
@@ -26,7 +26,7 @@ pub(super) fn message(word: &[u8], root: View<'_>, confirmed: bool) -> Option<Me
 
 fn shake(root: Option<View<'_>>) -> Option<Message> {
     let address = member(root, b"addr").or_else(|| member(root, b"address"))?;
-    let shape = Shape::valid_if(is_text(Some(address)));
+    let shape = Shape::valid_if(text(Some(address)).starts_with(b"xe"));
     let mut message = Message::miner(Dialects::XATUM, Kind::Login, shape);
     message.specific = shape == Shape::Valid;
     set_login(&mut message, Some(address));
@@ -41,7 +41,7 @@ fn shake(root: Option<View<'_>>) -> Option<Message> {
 fn job(root: Option<View<'_>>) -> Option<Message> {
     let blob = member(root, b"blob")?;
     let difficulty = member(root, b"diff").or_else(|| member(root, b"difficulty"));
-    let fits = (blob.is_base64() || blob.hex().is_some()) && is_number(difficulty);
+    let fits = is_block(blob) && is_number(difficulty);
     let mut message = Message::pool(Dialects::XATUM, Kind::Job, Shape::valid_if(fits));
     message.specific = fits;
     message.difficulty = number(difficulty);
@@ -52,10 +52,16 @@ fn job(root: Option<View<'_>>) -> Option<Message> {
 
 fn submit(root: Option<View<'_>>) -> Option<Message> {
     let data = member(root, b"data").or_else(|| member(root, b"blob"))?;
-    let fits = data.is_base64();
+    let fits = is_block(data);
     let mut message = Message::miner(Dialects::XATUM, Kind::Submit, Shape::valid_if(fits));
     message.specific = fits;
     Some(message)
+}
+
+/// True for a block header (112 bytes at least) in base64 or hexadecimal digits.
+fn is_block(data: View<'_>) -> bool {
+    const MIN_BASE64_BYTES: u32 = 150;
+    data.is_base64() && data.text_total() >= MIN_BASE64_BYTES
 }
 
 fn success(root: Option<View<'_>>) -> Message {

@@ -71,6 +71,51 @@ fn work_fetched_from_a_node_is_never_specific() {
 }
 
 #[test]
+fn three_hashes_are_no_work_without_a_target() {
+    let logs = format!(r#"{{"jsonrpc":"2.0","id":0,"result":["0x{0}","0x{0}","0x{0}"]}}"#, h64());
+    let work = logs.replacen(&format!("\"0x{}\"]", h64()), "\"0x0000000112e0\"]", 1);
+
+    assert_eq!(names_of(&[(DOWN, &logs)]), ["json_rpc"]);
+    assert_eq!(briefs(&session(&[(DOWN, &work)])), ["job pool valid !"]);
+}
+
+#[test]
+fn a_service_with_a_method_of_the_same_name_answers_in_its_own_form() {
+    let found = session(&[
+        (UP, r#"{"jsonrpc":"2.0","id":1,"method":"mining.subscribe","params":["clusters"]}"#),
+        (DOWN, r#"{"jsonrpc":"2.0","id":1,"result":"subscription-1"}"#),
+        (UP, r#"{"jsonrpc":"2.0","id":2,"method":"mining.authorize","params":["token","x"]}"#),
+        (DOWN, r#"{"jsonrpc":"2.0","id":2,"result":{"scope":"read"}}"#),
+    ]);
+
+    let expected = [
+        "subscribe miner valid",
+        "result pool partial",
+        "authorize miner valid !",
+        "result pool partial",
+    ];
+    assert_eq!(briefs(&found), expected);
+}
+
+#[test]
+fn names_passwords_and_keys_are_those_of_any_service() {
+    let token = h64();
+    let lines = [
+        format!(r#"{{"id":1,"method":"login","params":{{"login":"{token}","pass":"x"}}}}"#),
+        format!(r#"{{"id":"login","method":"login","api_key":"{token}"}}"#),
+        r#"{"type":"auth","params":{"site_key":"6LeIxAcTAAAAAJcZVRqyHh71"}}"#.to_owned(),
+        r#"submit~{"data":"aGVsbG8="}"#.to_owned(),
+        r#"shake~{"addr":"192.0.2.1"}"#.to_owned(),
+        r#"{"id":null,"method":"mining.set_target","params":["beef"]}"#.to_owned(),
+    ];
+
+    for line in &lines {
+        let events = events(&[(UP, line)]);
+        assert!(mining(&events).iter().all(|message| !message.specific), "{line}");
+    }
+}
+
+#[test]
 fn a_bitcoin_node_is_named() {
     let lines = [
         (UP, r#"{"method":"validateaddress","params":["x"],"id":1401178339681}"#),

@@ -52,13 +52,14 @@ fn ironfish_puts_everything_in_a_body() {
 
 #[test]
 fn xatum_puts_a_word_before_the_object() {
+    let block = "AAECAwQF".repeat(19);
     let found = session(&[
         (
             UP,
             r#"shake~{"addr":"xel:vs3mfyywt0fjys0rgslue7mm4wr23xdgejsjk0ld7f2kxng4d4nqqnkdufz","work":"rig","agent":"m/1","algo":"xel/0"}"#,
         ),
-        (DOWN, r#"job~{"diff":20000,"blob":"AAECAwQF"}"#),
-        (UP, r#"submit~{"data":"AAECAwQF"}"#),
+        (DOWN, &format!(r#"job~{{"diff":20000,"blob":"{block}"}}"#)),
+        (UP, &format!(r#"submit~{{"data":"{block}"}}"#)),
         (DOWN, r#"success~{"msg":"ok"}"#),
         (DOWN, "ping~{}"),
         (UP, "pong~{}"),

@@ -132,7 +132,7 @@ fn a_miner_that_probes_dialects_starts_afresh() {
         (DOWN, r#"{"id":1,"result":true}"#),
     ]);
 
-    assert_eq!(found[1].error, "Unknown method");
+    assert_eq!((found[1].error.as_str(), found[1].outcome), ("Unknown method", Outcome::Rejected));
     assert_eq!(names(found[3].dialects), "eth_proxy");
     assert_eq!(found[3].outcome, Outcome::Accepted);
 }
@@ -196,7 +196,11 @@ fn web_socket_frames_may_hold_parts_of_messages() {
     let mut out = Events::new();
 
     session.data(at(UP, 1), br#"{"type":"auth","params":{"site_"#, &mut out);
-    session.data(at(UP, 2), br#"key":"K"}}{"type":"open","params":{}}"#, &mut out);
+    session.data(
+        at(UP, 2),
+        br#"key":"K","type":"anonymous"}}{"type":"open","params":{}}"#,
+        &mut out,
+    );
 
     let found = mining(&out);
     assert_eq!(found.len(), 2);
