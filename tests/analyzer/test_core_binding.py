@@ -25,7 +25,9 @@ FRAMES = 20
 
 
 def rows(analysis: Any, name: str) -> list[dict[str, Any]]:
-    return pa.RecordBatchReader.from_stream(analysis.table(name)).read_all().to_pylist()
+    table: pa.Table = pa.RecordBatchReader.from_stream(analysis.table(name)).read_all()
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
 
 
 def frame(number: int) -> bytes:
