@@ -181,6 +181,8 @@ def _not_judged(stats: Mapping[str, Any], counts: FlowCounts) -> tuple[str, ...]
     not_ip = mapping(stats, "not_ip")
     if not_ip:
         lines.append(f"{plural(sum(not_ip.values()), 'frame')} without IP ({_listed(not_ip)})")
+    for table, count in mapping(stats, "rows_dropped").items():
+        lines.append(f"{plural(count, 'row')} of {table}: a memory bound was reached")
     return tuple(lines)
 
 

@@ -57,6 +57,12 @@ def test_what_cannot_be_judged_is_named() -> None:
         assert words in lines
 
 
+def test_rows_that_found_no_room_are_named() -> None:
+    quality = quality_of(rows_dropped={"mining": 1200, "dns": 0})
+
+    assert "1 200 rows of mining: a memory bound was reached" in quality.not_judged
+
+
 def test_the_funnel_says_what_was_left_out_at_each_step() -> None:
     seen = observations(
         [
