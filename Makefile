@@ -10,6 +10,7 @@ help: ## this list
 
 demo: setup ## set everything up, analyse a sample capture, print what was found
 	@.venv/bin/outgate analyze $(SAMPLE)
+	@echo "outgate is in .venv/bin: export PATH=\"$(CURDIR)/.venv/bin:\$$PATH\"" >&2
 
 test: setup-dev ## set everything up, run every check and every test
 	@scripts/check
