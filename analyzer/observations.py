@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from analyzer.model import CaptureRef, FlowRef
+from analyzer.names import Name, NameBook, own_names
 from analyzer.settings import AnalysisSettings, Network, parse_network
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ TABLES = (
 )
 """The tables the core gives; docs/architecture.md has their columns."""
 
-MAX_NAMES_PER_ADDRESS = 64
-"""Names remembered for one address; shared hosting has thousands, an analyst reads a few."""
-
-MAX_CNAME_STEPS = 16
 TRANSPORTS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
 """IANA protocol numbers to the words of the finding's schema."""
 
@@ -106,16 +103,6 @@ class Flow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
-    """A name an address went by: from a DNS answer, a TLS SNI or an HTTP Host, and when."""
-
-    name: str
-    source: str
-    ts_ns: int
-    frame: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Groups:
     """A table sorted by flow, and where each flow's rows are."""
@@ -144,7 +131,7 @@ class Observations:
     _groups: dict[str, _Groups] = field(default_factory=dict, init=False)
     _flows: dict[int, Flow] = field(default_factory=dict, init=False)
     _positions: dict[int, int] | None = field(default=None, init=False)
-    _names: dict[str, list[Name]] | None = field(default=None, init=False)
+    _names: NameBook | None = field(default=None, init=False)
 
     @property
     def resolution_ns(self) -> int:
@@ -232,12 +219,9 @@ class Observations:
         Host of flows to the address. Each name is given once.
         """
         if self._names is None:
-            self._names = self._collect_names()
-        known: dict[str, Name] = {}
-        for name in reversed(self._names.get(address, ())):
-            if name.ts_ns <= at_ns:
-                known.setdefault(name.name, name)
-        return tuple(known.values())
+            tables = {name: self.arrow(name) for name in ("dns", "tls", "http")}
+            self._names = NameBook(self.arrow("flows"), tables)
+        return self._names.names(address, at_ns)
 
     def names_of(self, flow: Flow) -> tuple[Name, ...]:
         """Names of a flow's responder: its own SNI and Host first, then those seen before."""
@@ -246,54 +230,8 @@ class Observations:
         return (*own.values(), *(name for name in before if name.name not in own))
 
     def _own_names(self, flow_id: int) -> Iterator[Name]:
-        for table, column, source in OWN_NAMES:
-            for row in self.rows(table, flow_id):
-                if row[column] and row["up"] and not _is_for_proxy(row):
-                    yield _name(row, row[column], source)
-
-    def _collect_names(self) -> dict[str, list[Name]]:
-        names: dict[str, list[Name]] = {}
-        for address, name in (*self._dns_names(), *self._flow_names()):
-            names.setdefault(address, []).append(name)
-        for listed in names.values():
-            listed.sort(key=lambda name: name.ts_ns)
-            del listed[:-MAX_NAMES_PER_ADDRESS]
-        return names
-
-    def _flow_names(self) -> Iterator[tuple[str, Name]]:
-        for table, column, source in OWN_NAMES:
-            if self.count(table) == 0:
-                continue
-            rows = _named(self.arrow(table), column)
-            if rows.num_rows == 0:
-                continue
-            hosts = self._responders(rows.column("flow_id").to_pylist())
-            for row, host in zip(rows.to_pylist(), hosts, strict=True):
-                yield host, _name(row, row[column], source)
-
-    def _responders(self, flow_ids: list[int]) -> list[str]:
-        """The responder's address of each flow."""
-        flows = self.arrow("flows")
-        known = dict(
-            zip(
-                flows.column("flow_id").to_pylist(), flows.column("dst_ip").to_pylist(), strict=True
-            )
-        )
-        return [known[flow_id] for flow_id in flow_ids]
-
-    def _dns_names(self) -> Iterator[tuple[str, Name]]:
-        if self.count("dns") == 0:
-            return
-        messages: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for row in self.all_rows("dns"):
-            if row["kind"] == "answer" and row["rtype"] in ("A", "AAAA", "CNAME"):
-                messages.setdefault((row["flow_id"], row["frame"]), []).append(row)
-        for rows in messages.values():
-            asked = {row["data"]: row["name"] for row in rows if row["rtype"] == "CNAME"}
-            for row in rows:
-                if row["rtype"] != "CNAME":
-                    for name in _alias_chain(row["name"], asked):
-                        yield row["data"], _name(row, name, "dns")
+        for table in ("tls", "http"):
+            yield from own_names(table, self.rows(table, flow_id))
 
     def _grouped(self, name: str) -> _Groups:
         if name not in self._groups:
@@ -303,32 +241,6 @@ class Observations:
 
 
 FLOW_FIELDS = tuple(item.name for item in fields(Flow))
-
-OWN_NAMES = (("tls", "sni", "sni"), ("http", "host", "host"))
-"""Where a flow itself names its responder: table, column, and what the source is called."""
-
-
-def _is_for_proxy(row: Row) -> bool:
-    """Whether a request names somebody behind the responder, a proxy, and not the responder."""
-    return row.get("method") == "CONNECT" or "://" in row.get("target", "")
-
-
-def _named(table: pa.Table, column: str) -> pa.Table:
-    """The columns of `_name`, of rows that the initiator sent and that name the responder."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-    from pyarrow import compute  # noqa: PLC0415 - as above
-
-    wanted = ["flow_id", "frame", "ts_ns", column]
-    keep = compute.and_(
-        table.column("up"), compute.not_equal(table.column(column).cast(pa.string()), "")
-    )
-    if "method" in table.column_names:
-        proxied = compute.or_(
-            compute.equal(table.column("method").cast(pa.string()), "CONNECT"),
-            compute.match_substring(table.column("target"), "://"),
-        )
-        keep = compute.and_(keep, compute.invert(proxied))
-    return table.filter(keep).select(wanted)
 
 
 def _with_integer_times(stream: object) -> pa.Table:
@@ -359,26 +271,6 @@ def _group(table: pa.Table) -> _Groups:
         spans[item["values"]] = (low, low + item["counts"])
         low += item["counts"]
     return _Groups(table, spans)
-
-
-def _alias_chain(name: str, asked: Mapping[str, str]) -> list[str]:
-    """The canonical name last, the name that was asked for first."""
-    chain = [name]
-    while len(chain) <= MAX_CNAME_STEPS and (alias := asked.get(chain[0])) and alias not in chain:
-        chain.insert(0, alias)
-    return chain
-
-
-def _name(row: Row, name: str, source: str) -> Name:
-    host = name.lower() if source == "dns" else _without_port(name.lower())
-    return Name(name=host.rstrip("."), source=source, ts_ns=row["ts_ns"], frame=row["frame"])
-
-
-def _without_port(host: str) -> str:
-    """A Host header's name: `[2001:db8::1]:80` and `a.example:80` without brackets and port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
 
 
 @lru_cache(maxsize=16)

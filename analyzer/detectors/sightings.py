@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from analyzer.observations import Flow, Name, Observations
+    from analyzer.names import Name
+    from analyzer.observations import Flow, Observations
 
     Predicate = Callable[[str], bool]
 

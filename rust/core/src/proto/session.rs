@@ -7,8 +7,8 @@ use super::tls::{self, TlsParser};
 use super::{At, Both, Event, Events, Parser, Step, dns, other, ssh::SshParser};
 
 /// Deliveries of each direction that are probed before a flow counts as unknown. A proxy's greeting
-/// takes two or three; what comes later is in the middle of something.
-const TRIES: u8 = 8;
+/// takes two or three at most; what comes later is in the middle of something.
+const TRIES: u8 = 4;
 /// Carriers looked through, one inside the other.
 const DEPTH_MAX: u8 = 4;
 /// Bytes a server may send before its SSH banner.
@@ -88,7 +88,9 @@ impl Session {
             self.app.name = label.name;
             let goes_on = label.name == "socks";
             out.push((at, Event::Label(label)));
-            if !goes_on {
+            if goes_on {
+                self.tries = Both::default();
+            } else {
                 self.state = State::Over;
                 return Step::Done;
             }
