@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from analyzer.observations import MAX_NAMES_PER_ADDRESS
+from analyzer.names import MAX_NAMES_PER_ADDRESS
 from tests.builders import COLUMNS, at_ns, flow, observations, row, table
 
 POOL = "198.51.100.20"
