@@ -6,6 +6,7 @@ Packet arithmetic from RFC 4253 section 6, RFC 5647 and OpenSSH's PROTOCOL files
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,8 +21,32 @@ PADDING_LENGTH_BYTES = 1
 RFC_MIN_BODY_BYTES = 16
 """RFC 4253 asks for packets of 16 bytes or more; Dropbear keeps to it where others do not."""
 
+SUCCESS_BYTES = 1
+IGNORE_BYTES = 5
+"""An empty SSH_MSG_IGNORE; as long as an answer to a channel request."""
+
 DEFAULT_RTT_NS = 50 * NS_PER_MS
 """Taken for a round trip that the capture does not show."""
+NEAR_SHARE = 0.3
+NEAR_MOST_NS = 10 * NS_PER_MS
+"""What a client takes to answer from the other side of a building, not of a continent."""
+
+LOGIN_TOKENS = 2
+"""Encrypted tokens each side has sent before login can have succeeded."""
+LOGIN_WITHIN_TOKENS = 100
+"""Six attempts with keys and passwords, banners and debug messages take half of that."""
+PROOF_LEAST_BYTES = 30
+"""The shortest authentication request has 31 bytes and a user's name."""
+PROOF_WITHIN = 4
+"""Answers to keyboard-interactive prompts may be short; the request before them is not."""
+FIRST_TURN = 4
+
+NOISE_WITHIN_NS = 30 * NS_PER_MS
+NOISE_FROM = 2
+"""AsyncSSH begins with it after the service request."""
+NOISE_SAMPLE = 16
+NOISE_LEAST_PAIRS = 3
+NOISE_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +67,37 @@ class Suite:
 
     def wire(self, payload: int) -> int:
         """Bytes on the wire of a message of `payload` bytes, its number included."""
-        inner = PADDING_LENGTH_BYTES + payload + MIN_PADDING_BYTES
-        if self.framing == "mac":
-            padded = _ceil(inner + LENGTH_FIELD_BYTES, self.block)
-            return max(padded, RFC_MIN_BODY_BYTES) + self.tag
-        return LENGTH_FIELD_BYTES + max(_ceil(inner, self.block), self.min_body) + self.tag
+        padded = max(_ceil(payload + self._head, self.block), self._least)
+        return padded + self._outside
+
+    def payloads(self, size: int) -> range:
+        """Message lengths that a packet of `size` bytes may hold; empty if none has that size."""
+        padded = size - self._outside
+        if padded < self._least or padded % self.block:
+            return range(0)
+        shortest = 1 if padded == self._least else padded - self.block - self._head + 1
+        return range(max(1, shortest), padded - self._head + 1)
 
     def sizes(self, least: int, most: int) -> frozenset[int]:
         """Wire sizes of messages of `least` to `most` bytes."""
         return frozenset(self.wire(payload) for payload in range(least, most + 1))
+
+    @property
+    def _head(self) -> int:
+        """What is padded together with the payload, the least padding itself included."""
+        inside = LENGTH_FIELD_BYTES if self.framing == "mac" else 0
+        return inside + PADDING_LENGTH_BYTES + MIN_PADDING_BYTES
+
+    @property
+    def _outside(self) -> int:
+        """What is sent besides the padded part."""
+        return self.tag + (0 if self.framing == "mac" else LENGTH_FIELD_BYTES)
+
+    @property
+    def _least(self) -> int:
+        """Fewest bytes of the padded part."""
+        least = RFC_MIN_BODY_BYTES if self.framing == "mac" else max(self.min_body, self.block)
+        return _ceil(max(least, self._head + 1), self.block)
 
 
 def _ceil(value: int, step: int) -> int:
@@ -77,16 +124,36 @@ class Connection:
         client: Framing of what the SSH client sends.
         server: Framing of what the SSH server sends.
         compressed: Either side may compress after login.
+        login: Index of the token that ends the login; None if it was not seen.
+        client_is_openssh: By its banner; OpenSSH's first messages after login are well known.
         server_rtt_ns: From the capture point to the SSH server and back.
-        client_rtt_ns: From the capture point to the SSH client and back.
+        client_rtt_ns: From the capture point to the SSH client and back; 0 if not known.
     """
 
     tokens: Sequence[Token]
     client: Suite
     server: Suite
     compressed: bool
+    client_is_openssh: bool
+    login: int | None
     server_rtt_ns: int
     client_rtt_ns: int
+
+    @property
+    def round_trip_ns(self) -> int:
+        """From one end to the other and back: the least between an answer and what it causes."""
+        return self.server_rtt_ns + self.client_rtt_ns
+
+    @property
+    def tells_answers_apart(self) -> bool:
+        """An answer of one byte is shorter on the wire than every other message after login."""
+        return self.server.wire(1) < self.server.wire(IGNORE_BYTES)
+
+    @property
+    def is_near_client(self) -> bool:
+        """The capture point is so near the client that "at local speed" means something."""
+        near = self.client_rtt_ns <= NEAR_SHARE * self.server_rtt_ns
+        return near and self.client_rtt_ns <= NEAR_MOST_NS
 
 
 def connection_of(
@@ -98,7 +165,7 @@ def connection_of(
     client, server = _suite(ssh, client_side), _suite(ssh, server_side)
     if client is None or server is None:
         return None
-    tokens = tuple(
+    heard = tuple(
         Token(
             ts_ns=row["ts_ns"],
             frame=row["frame"],
@@ -108,16 +175,79 @@ def connection_of(
         )
         for row in sorted(rows, key=lambda row: row["index"])
     )
-    up_rtt, down_rtt = flow.rtt_up_ns, flow.rtt_down_ns or DEFAULT_RTT_NS
+    tokens = without_noise(without_noise(heard, client, True), server, False)
+    login = find_login(tokens, client, server)
+    turns = tokens[: LOGIN_WITHIN_TOKENS if login is None else login + 1]
+    up_rtt, down_rtt = flow.rtt_up_ns, flow.rtt_down_ns
     server_rtt, client_rtt = (down_rtt, up_rtt) if client_is_up else (up_rtt, down_rtt)
     return Connection(
         tokens=tokens,
         client=client,
         server=server,
         compressed="zlib" in ssh["comp_up"] or "zlib" in ssh["comp_down"],
-        server_rtt_ns=server_rtt or DEFAULT_RTT_NS,
-        client_rtt_ns=client_rtt,
+        client_is_openssh="openssh" in ssh[f"{client_side}_banner"].lower(),
+        login=login,
+        server_rtt_ns=_shorter(server_rtt, quickest_answer_ns(turns, by_client=False))
+        or DEFAULT_RTT_NS,
+        client_rtt_ns=_shorter(client_rtt, quickest_answer_ns(turns, by_client=True)),
     )
+
+
+def without_noise(tokens: Sequence[Token], suite: Suite, from_client: bool) -> tuple[Token, ...]:
+    """The tokens without the empty SSH_MSG_IGNORE that AsyncSSH sends before each message.
+
+    A side is taken for one that does so by what it sends, not by what its banner says.
+    """
+    size = suite.wire(IGNORE_BYTES)
+    mine = [token for token in tokens if token.from_client == from_client]
+    noise: set[int] = set()
+    for place, (token, following) in enumerate(pairwise(mine)):
+        close = following.ts_ns - token.ts_ns <= NOISE_WITHIN_NS
+        if token.size == size and close and (place == 0 or id(mine[place - 1]) not in noise):
+            noise.add(id(token))
+    sample = mine[NOISE_FROM : NOISE_FROM + NOISE_SAMPLE]
+    pairs = sum(id(token) in noise for token in sample)
+    if pairs < NOISE_LEAST_PAIRS or 2 * pairs < NOISE_SHARE * len(sample):
+        return tuple(tokens)
+    return tuple(token for token in tokens if id(token) not in noise)
+
+
+def find_login(tokens: Sequence[Token], client: Suite, server: Suite) -> int | None:
+    """Index of the token that ends the login: the first of the server's as short as one byte.
+
+    What it answers is a proof of who the client is, and never as short as a keystroke; this keeps
+    a one-byte message in the middle of a session from being taken for the end of the login.
+    """
+    shortest = server.wire(SUCCESS_BYTES)
+    proof = client.wire(PROOF_LEAST_BYTES)
+    seen = [0, 0]
+    for index, token in enumerate(tokens[:LOGIN_WITHIN_TOKENS]):
+        seen[token.from_client] += 1
+        if token.from_client or token.size != shortest or min(seen) < LOGIN_TOKENS:
+            continue
+        before = [one for one in tokens[:index] if one.from_client][-PROOF_WITHIN:]
+        if any(one.size >= proof for one in before):
+            return index
+    return None
+
+
+def quickest_answer_ns(tokens: Sequence[Token], *, by_client: bool) -> int:
+    """The shortest time one side took to answer the other during login; 0 if it never did.
+
+    Before login the two take turns, so no answer is there before a round trip is over. The first
+    tokens are not looked at: key exchange and login overlap there.
+    """
+    waits = [
+        answer.ts_ns - asked.ts_ns
+        for asked, answer in pairwise(tokens[FIRST_TURN:])
+        if answer.from_client == by_client and asked.from_client != by_client
+    ]
+    return max(0, min(waits, default=0))
+
+
+def _shorter(one_ns: int, other_ns: int) -> int:
+    """The shorter of two times of which either may be 0, not known."""
+    return min(one_ns, other_ns) or max(one_ns, other_ns)
 
 
 def _suite(ssh: Mapping[str, Any], side: str) -> Suite | None:

@@ -1,313 +1,253 @@
-"""Finds a remote forward in the sizes and times of an SSH connection's packets.
+"""Finds a remote forward asked for right after login, by the sizes and times of packets alone.
 
-A client that wants `-R` sends a global request right after login, and the server answers it with a
-message of one byte. Nothing else a server sends at that point is as small, whatever the cipher.
-When the forward is used, the *server* opens a channel, and the client confirms it at local speed.
+A client that wants `-R` sends a global request before it opens any channel, and the server answers
+it with a message of one byte. Nothing else a server sends at that point is as small, whatever the
+cipher.
 
-The message sizes come from RFC 4254 sections 4 and 7 and from OpenSSH's source (`ssh.c`,
-`clientloop.c`, `serverloop.c`); the times from the round trips the capture itself shows.
+The order of messages is that of OpenSSH's source (`ssh.c`, `clientloop.c`, `serverloop.c`), Go's
+x/crypto, Dropbear, AsyncSSH, paramiko and PuTTY; the times are the round trips of the capture.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS
+from analyzer.detectors.tunnel.ssh_messages import (
+    ANSWER_AFTER_RTT,
+    ANSWER_WITH_PORT,
+    KEEPALIVE,
+    NO_MORE_SESSIONS,
+    OPEN_CONFIRMATION,
+    REQUEST_ANSWER,
+    SESSION_OPEN,
+    Request,
+    answer_within_ns,
+    forward_lengths,
+    is_in_time,
+    lengths_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from analyzer.detectors.tunnel.ssh_connection import Connection, Token
+    from analyzer.detectors.tunnel.ssh_connection import Connection, Suite, Token
 
-# Payload bytes, the message number included (RFC 4252 to 4254).
-REQUEST_ANSWER = 1
-ANSWER_WITH_PORT = 5
-OPEN_CONFIRMATION = 17
-SESSION_OPEN = 24
-FORWARD_LEAST = 27
-"""`tcpip-forward` with an empty bind address; as long as OpenSSH's keepalive request."""
-FORWARD_MOST = FORWARD_LEAST + 63
-NO_MORE_SESSIONS = 34
-COMPRESSED_ANSWER_MOST = 11
-"""A compressed answer is no longer than this, a compressed channel confirmation (14) is."""
-COMPRESSED_FIRST_ANSWER_MOST = 14
-COMPRESSED_FORWARD_MOST = 43
-"""A compressed forward of a short address is no longer; a compressed channel opening to an
-address (51) is. After so short a request even the longer answer of Dropbear's server tells."""
-FORWARDED_OPEN_LEAST = 51
-FORWARDED_OPEN_MOST = 120
-OPEN_FAILURE_LEAST = 30
-OPEN_FAILURE_MOST = 47
-
-LOGIN_TOKENS = 2
-"""Encrypted tokens each side has sent before login can have succeeded."""
 MERGED_ANSWERS_MOST = 8
-ANSWER_AFTER_RTT = 0.75
-ANSWER_WITHIN_RTT = 2.5
-ANSWER_WITHIN_NS = 300 * NS_PER_MS
 FLIGHT_RTT = 0.6
 FLIGHT_LEAST_NS = 3 * NS_PER_MS
 KEEPALIVE_AFTER_NS = 900 * NS_PER_MS
 """A request as long as a keepalive counts as a forward only this soon after login."""
-LOCAL_NS = 22 * NS_PER_MS
-"""How late a client on the inside confirms a channel: the slowest of 61 seen took 12 ms."""
-LOCAL_RTT = 2
-LOCAL_EXTRA_NS = 18 * NS_PER_MS
-REKEY_BYTES = 500
-"""A KEXINIT is longer than this; NEWKEYS has the length of an answer."""
-REKEY_TOKENS = 10
+REFUSAL_TEXT = len("Server has disabled port forwarding.")
+
+# zlib shortens what repeats: a second request more than the first, a short answer hardly.
+COMPRESSED_ANSWER_MOST = 11
+COMPRESSED_FIRST_ANSWER_MOST = 14
+"""Dropbear flushes more and compresses less. Only told apart behind a short request."""
+COMPRESSED_FORWARD_MOST = 43
+"""A compressed forward of a short address is no longer; a compressed channel opening to an
+address (51) is."""
+COMPRESSED_SESSION = range(20, 28)
+COMPRESSED_SAVES = 6
+"""By how much no-more-sessions shrinks or, as the first message of all, grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A remote forward that was asked for.
+class Flight:
+    """What the client sends after login before it can have heard an answer.
 
     Attributes:
-        asked: The client's token that holds the request.
-        answer: The server's token that answers it.
-        login: The server's token that ends the login.
-        forwards: How many forwards were asked for.
-        bind_length: Least and most bytes of the address asked for; None where compression hides it.
-        late: Asked for in the middle of the session.
-        refused_likely: The server explained itself before it answered, as it does on refusal.
-        compressed: Found by the weaker rule for compressed connections.
+        tokens: In order.
+        last: Index of the last one among the connection's tokens.
+        asked: Those that may ask for a forward.
+        has_surplus: There are more of them than a plain session or none at all explains.
     """
 
-    asked: Token
-    answer: Token
-    login: Token
-    forwards: int
-    bind_length: tuple[int, int] | None
-    late: bool = False
-    refused_likely: bool = False
-    compressed: bool = False
+    tokens: Sequence[Token]
+    last: int
+    asked: Sequence[Token]
+    has_surplus: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """A channel the server opened through the forward.
-
-    Attributes:
-        opened: The server's token.
-        answer: The client's token.
-        accepted: The client confirmed; otherwise nothing listened inside.
-    """
-
-    opened: Token
-    answer: Token
-    accepted: bool
-
-    @property
-    def took_ns(self) -> int:
-        """How long the client took to answer."""
-        return self.answer.ts_ns - self.opened.ts_ns
-
-
-def find_request(connection: Connection) -> Request | None:
-    """The first remote forward asked for, if there is one."""
-    login = find_login(connection)
-    if login is None:
+def find_early(connection: Connection) -> Request | None:
+    """A forward asked for in the client's first flight after login and answered in time."""
+    flight = first_flight(connection)
+    if connection.login is None or flight is None or not flight.asked:
         return None
-    after = connection.tokens[login + 1 :]
-    success = connection.tokens[login]
-    return _early(connection, success, after) or _late(connection, success, after)
-
-
-def find_login(connection: Connection) -> int | None:
-    """Index of the token that ends the login: the first of the server's as short as one byte."""
-    shortest = connection.server.wire(REQUEST_ANSWER)
-    seen = [0, 0]
-    for index, token in enumerate(connection.tokens):
-        seen[token.from_client] += 1
-        enough = min(seen) >= LOGIN_TOKENS
-        if not token.from_client and token.size == shortest and enough:
-            return index
-    return None
-
-
-def find_uses(connection: Connection, request: Request) -> list[Use]:
-    """Channels opened by the server after the request, in order."""
-    openings = connection.server.sizes(FORWARDED_OPEN_LEAST, FORWARDED_OPEN_MOST)
-    confirmed = connection.client.wire(OPEN_CONFIRMATION)
-    failed = connection.client.sizes(OPEN_FAILURE_LEAST, OPEN_FAILURE_MOST)
-    local = LOCAL_RTT * connection.client_rtt_ns + LOCAL_EXTRA_NS
-    uses: list[Use] = []
-    opened: Token | None = None
-    for token in connection.tokens:
-        if token.ts_ns < request.answer.ts_ns:
-            continue
-        if not token.from_client:
-            if token.size in openings:
-                opened = token
-            continue
-        if opened is None or token.ts_ns - opened.ts_ns > max(LOCAL_NS, local):
-            continue
-        if token.size == confirmed or token.size in failed:
-            uses.append(Use(opened=opened, answer=token, accepted=token.size == confirmed))
-            opened = None
-    return uses
-
-
-def _early(connection: Connection, login: Token, after: Sequence[Token]) -> Request | None:
-    """A request in the client's first flight after login, answered before any channel is."""
-    flight = _first_flight(connection, after)
-    if not flight:
-        return None
-    asked = [token for token in flight if _bind_length(connection, token) is not None]
-    if flight[0].ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS:
-        keepalive = connection.client.wire(FORWARD_LEAST)
-        asked = [token for token in asked if token.size != keepalive]
-    if not asked:
-        return None
-    answers = _answer_sizes(connection, flight[0], len(asked))
-    confirmed = connection.server.wire(OPEN_CONFIRMATION)
-    until = _second_flight_ns(flight, after)
     explained = False
-    for token in after:
-        if token.ts_ns > until:
-            break
-        if token.from_client:
-            continue
-        request = _answered(connection, asked, token)
-        if token.size in answers and request is not None:
+    for index, token, is_first in _replies(connection, flight):
+        asked = _answered(connection, flight.asked, token)
+        sizes = _answer_sizes(connection, flight, token, is_first)
+        if asked is not None and token.size in sizes:
             return Request(
-                asked=request,
+                asked=asked,
                 answer=token,
-                login=login,
-                forwards=_forwards(connection, asked),
-                bind_length=None if connection.compressed else _bind_length(connection, request),
+                answered_at=index,
+                login=connection.tokens[connection.login],
+                forwards=_count(connection, flight),
+                lengths=lengths_of(connection, [asked]),
                 refused_likely=explained,
                 compressed=connection.compressed,
             )
-        if token.size == confirmed and not connection.compressed:
-            # Go's server answers channels and requests side by side, in either order.
-            until = min(until, token.ts_ns + _together_ns(connection))
         explained = _is_refusal_text(connection, token)
     return None
 
 
-def _first_flight(connection: Connection, after: Sequence[Token]) -> list[Token]:
-    sent = [token for token in after if token.from_client]
+def first_flight(connection: Connection) -> Flight | None:
+    """The client's first flight after login; None if there is none."""
+    if connection.login is None:
+        return None
+    sent: list[Token] = []
+    last = connection.login
+    for index, token in enumerate(connection.tokens[last + 1 :], last + 1):
+        since = token.ts_ns - sent[0].ts_ns if sent else 0
+        if not token.from_client:
+            may_answer = since >= ANSWER_AFTER_RTT * connection.server_rtt_ns
+            if sent and (may_answer or token.size == connection.server.wire(OPEN_CONFIRMATION)):
+                break
+        elif since > _together_ns(connection):
+            break
+        else:
+            sent.append(token)
+            last = index
     if not sent:
-        return []
-    within = _together_ns(connection)
-    return [token for token in sent if token.ts_ns - sent[0].ts_ns <= within]
-
-
-def _forwards(connection: Connection, asked: Sequence[Token]) -> int:
-    """How many forwards were asked for: OpenSSH ends its requests with one no-more-sessions."""
-    no_more = connection.client.wire(NO_MORE_SESSIONS)
-    ends_so = len(asked) > 1 and asked[-1].size == no_more
-    return len(asked) - ends_so
+        return None
+    asked, has_surplus = _asked(connection, sent)
+    return Flight(tokens=sent, last=last, asked=asked, has_surplus=has_surplus)
 
 
 def _together_ns(connection: Connection) -> int:
     """How far apart messages may be that were sent without waiting for an answer."""
-    return max(FLIGHT_LEAST_NS, int(FLIGHT_RTT * connection.server_rtt_ns))
+    return max(FLIGHT_LEAST_NS, int(FLIGHT_RTT * connection.round_trip_ns))
 
 
-def _second_flight_ns(flight: Sequence[Token], after: Sequence[Token]) -> int:
-    """When the client speaks again after its first flight; far in the future if it does not."""
-    later = (token for token in after if token.from_client and token.ts_ns > flight[-1].ts_ns)
-    return min((token.ts_ns for token in later), default=2**63)
+def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Token], bool]:
+    """The tokens that may ask for a forward, and whether a plain session does not explain them."""
+    if connection.compressed:
+        return (sent[:1] if _asks_compressed(connection, sent) else ()), True
+    suite = connection.client
+    login = connection.tokens[connection.login or 0]
+    is_late = sent[0].ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS
+    keepalive = suite.wire(KEEPALIVE) if is_late else None
+    asked = [
+        token for token in sent if forward_lengths(connection, token) and token.size != keepalive
+    ]
+    surplus = _without_last(_without_last(asked, suite.wire(NO_MORE_SESSIONS)), _session(suite))
+    return (surplus or asked), bool(surplus)
 
 
-def _bind_length(connection: Connection, token: Token) -> tuple[int, int] | None:
-    """How long an address the token may ask for; None if it cannot be a forward.
+def _without_last(tokens: Sequence[Token], size: int) -> list[Token]:
+    """The tokens without the last one of that size: forwards are asked for before the rest."""
+    for index in range(len(tokens) - 1, -1, -1):
+        if tokens[index].size == size:
+            return [*tokens[:index], *tokens[index + 1 :]]
+    return list(tokens)
 
-    Where segments stand for packets, what the client sends with it may be in the same one.
+
+def _session(suite: Suite) -> int:
+    return suite.wire(SESSION_OPEN)
+
+
+def _asks_compressed(connection: Connection, sent: Sequence[Token]) -> bool:
+    """Whether the first message of a compressed connection asks for a forward.
+
+    OpenSSH ends its first flight with no-more-sessions, in one segment with any channel opening;
+    only a forward is sent in a segment of its own before it. Other clients send nothing else.
     """
     suite = connection.client
-    no_more, session = suite.wire(NO_MORE_SESSIONS), suite.wire(SESSION_OPEN)
-    merged = not token.exact and token.size != session + no_more
-    for extra in (0, no_more, no_more + session) if merged else (0,):
-        fitting = [
-            payload - FORWARD_LEAST
-            for payload in range(FORWARD_LEAST, FORWARD_MOST + 1)
-            if suite.wire(payload) == token.size - extra
-        ]
-        if fitting:
-            return fitting[0], fitting[-1]
-    return None
+    first = sent[0]
+    if not forward_lengths(connection, first):
+        return False
+    sessions = {suite.wire(length) for length in COMPRESSED_SESSION}
+    if not connection.client_is_openssh:
+        return first.size not in sessions
+    segments = [list(group) for _, group in groupby(sent, key=lambda token: token.frame)]
+    if len(segments) == 1 or len(segments[0]) > 1:
+        return False
+    endings = suite.sizes(NO_MORE_SESSIONS - COMPRESSED_SAVES, NO_MORE_SESSIONS + COMPRESSED_SAVES)
+    merged = {session + ending for session in sessions for ending in endings}
+    return segments[1][0].size in endings | sessions | merged
 
 
-def _answer_sizes(connection: Connection, first: Token, asked: int) -> frozenset[int]:
-    suite = connection.server
-    is_forward = _bind_length(connection, first) is not None
-    only_forward = is_forward and first.size not in _session_sizes(connection)
-    if connection.compressed:
-        is_short = first.size <= connection.client.wire(COMPRESSED_FORWARD_MOST)
-        most = COMPRESSED_FIRST_ANSWER_MOST if is_short else COMPRESSED_ANSWER_MOST
-        return suite.sizes(REQUEST_ANSWER, most) if only_forward else frozenset()
-    one, confirmed = suite.wire(REQUEST_ANSWER), suite.wire(OPEN_CONFIRMATION)
-    sizes = {suite.wire(ANSWER_WITH_PORT)} if only_forward else set()
-    for count in range(1, min(asked, MERGED_ANSWERS_MOST) + 1):
-        sizes |= {count * one, count * one + confirmed}
-    return frozenset(sizes)
+def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Token, bool]]:
+    """The server's tokens that may answer the flight and nothing the client says later.
+
+    With each comes whether it is answered before any channel is and before the client speaks again.
+    Where an answer is shorter than all else, one that comes after that is still an answer.
+    """
+    confirmed = connection.server.wire(OPEN_CONFIRMATION)
+    tells = connection.tells_answers_apart and not connection.compressed
+    until = flight.tokens[-1].ts_ns + answer_within_ns(connection)
+    is_first = True
+    start = (connection.login or 0) + 1
+    for index, token in enumerate(connection.tokens[start:], start):
+        if token.ts_ns > until:
+            return
+        if token.from_client:
+            is_first = is_first and index <= flight.last
+            if not is_first and (not tells or _is_keepalive(connection, token)):
+                return
+            continue
+        yield index, token, is_first
+        if token.size == confirmed and not connection.compressed:
+            is_first = False
+            # Go's server answers channels and requests side by side, in either order.
+            has_both = flight.has_surplus and len(flight.tokens) > len(flight.asked)
+            if not tells:
+                until = min(until, token.ts_ns + (_together_ns(connection) if has_both else 0))
 
 
-def _session_sizes(connection: Connection) -> frozenset[int]:
-    session = connection.client.wire(SESSION_OPEN)
-    return frozenset({session, session + connection.client.wire(NO_MORE_SESSIONS)})
+def _is_keepalive(connection: Connection, token: Token) -> bool:
+    login = connection.tokens[connection.login or 0]
+    is_late = token.ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS
+    return is_late and token.size == connection.client.wire(KEEPALIVE)
 
 
 def _answered(connection: Connection, asked: Sequence[Token], answer: Token) -> Token | None:
     """The latest request that `answer` came in time for."""
-    least = int(ANSWER_AFTER_RTT * connection.server_rtt_ns)
-    most = int(ANSWER_WITHIN_RTT * connection.server_rtt_ns) + ANSWER_WITHIN_NS
-    fitting = [token for token in asked if least <= answer.ts_ns - token.ts_ns <= most]
+    fitting = [token for token in asked if is_in_time(connection, token, answer)]
     no_more = connection.client.wire(NO_MORE_SESSIONS)
     surer = [token for token in fitting if token.size != no_more]
     ranked = surer or fitting
     return ranked[-1] if ranked else None
 
 
+def _answer_sizes(
+    connection: Connection, flight: Flight, answer: Token, is_first: bool
+) -> frozenset[int]:
+    """What the answer to the flight's requests may be as long as."""
+    suite = connection.server
+    if connection.compressed:
+        is_short = flight.asked[0].size <= connection.client.wire(COMPRESSED_FORWARD_MOST)
+        most = COMPRESSED_FIRST_ANSWER_MOST if is_short else COMPRESSED_ANSWER_MOST
+        return suite.sizes(REQUEST_ANSWER, most)
+    one, confirmed = suite.wire(REQUEST_ANSWER), suite.wire(OPEN_CONFIRMATION)
+    sizes = {one}
+    if is_first and _is_unmistakable(connection, flight.tokens[0]):
+        sizes.add(suite.wire(ANSWER_WITH_PORT))
+    if is_first and not answer.exact:
+        for count in range(1, min(len(flight.asked), MERGED_ANSWERS_MOST) + 1):
+            sizes |= {count * one, count * one + confirmed}
+    return frozenset(sizes)
+
+
+def _is_unmistakable(connection: Connection, first: Token) -> bool:
+    """Whether a client's first message is a forward and has no usual message's length."""
+    suite = connection.client
+    usual = {_session(suite), suite.wire(NO_MORE_SESSIONS), suite.wire(KEEPALIVE)}
+    return bool(forward_lengths(connection, first)) and first.size not in usual
+
+
+def _count(connection: Connection, flight: Flight) -> int:
+    """How many forwards were asked for: OpenSSH ends its requests with one no-more-sessions."""
+    no_more = connection.client.wire(NO_MORE_SESSIONS)
+    ends_so = not flight.has_surplus and len(flight.asked) > 1 and flight.asked[-1].size == no_more
+    return len(flight.asked) - ends_so
+
+
 def _is_refusal_text(connection: Connection, token: Token) -> bool:
     """OpenSSH sends "Server has disabled port forwarding." as a debug message before refusing."""
-    refusal = len("Server has disabled port forwarding.")
-    message = 1 + 1 + 4 + refusal + 4
-    return token.size in connection.server.sizes(message, message + 8)
-
-
-def _late(connection: Connection, login: Token, after: Sequence[Token]) -> Request | None:
-    """A request later in the session, where padding lets a one-byte answer be told apart."""
-    suite = connection.server
-    one = suite.wire(REQUEST_ANSWER)
-    if connection.compressed or one == suite.wire(ANSWER_WITH_PORT):
-        return None
-    forwards = connection.client.sizes(FORWARD_LEAST + 1, FORWARD_MOST)
-    keepalive = connection.client.wire(FORWARD_LEAST)
-    for index, answer in enumerate(after):
-        if answer.from_client or answer.size != one or _is_rekeying(after, index):
-            continue
-        before = [token for token in after[:index] if token.from_client]
-        asked = [token for token in before if token.size in forwards and token.size != keepalive]
-        request = _answered(connection, asked[-REKEY_TOKENS:], answer)
-        if request is None or _answers_keepalive(connection, before, request, answer):
-            continue
-        bind_length = _bind_length(connection, request)
-        return Request(
-            asked=request,
-            answer=answer,
-            login=login,
-            forwards=1,
-            bind_length=bind_length,
-            late=True,
-        )
-    return None
-
-
-def _is_rekeying(after: Sequence[Token], index: int) -> bool:
-    nearby = after[max(0, index - REKEY_TOKENS) : index]
-    big = {token.from_client for token in nearby if token.size >= REKEY_BYTES}
-    return len(big) == len({True, False})
-
-
-def _answers_keepalive(
-    connection: Connection, before: Sequence[Token], request: Token, answer: Token
-) -> bool:
-    """Whether a keepalive was sent at about the same time: the answer may be to that."""
-    size = connection.client.wire(FORWARD_LEAST)
-    keepalives = [token for token in before if token.size == size]
-    return _answered(connection, keepalives, answer) is not None and request.size != size
+    message = 1 + 1 + 4 + REFUSAL_TEXT + 4
+    return token.size == connection.server.wire(message)

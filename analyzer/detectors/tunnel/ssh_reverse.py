@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analyzer.detectors.base import Context, DetectorMeta, make_finding
 from analyzer.detectors.evidence import Case
 from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS, Connection, connection_of
-from analyzer.detectors.tunnel.ssh_forward import Request, Use, find_request, find_uses
+from analyzer.detectors.tunnel.ssh_forward import find_early
+from analyzer.detectors.tunnel.ssh_late import find_late
+from analyzer.detectors.tunnel.ssh_use import Use, find_uses
 from analyzer.model import Category, Severity
 from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from analyzer.detectors.tunnel.ssh_messages import Request
     from analyzer.model import Finding
     from analyzer.observations import Flow, Observations
 
@@ -114,7 +117,7 @@ class SshReverse:
 
 def _tunnel(flow: Flow, ssh: Mapping[str, Any], tokens: Sequence[Mapping[str, Any]]) -> Tunnel:
     connection = connection_of(flow, ssh, tokens)
-    request = find_request(connection) if connection else None
+    request = (find_early(connection) or find_late(connection)) if connection else None
     uses = find_uses(connection, request) if connection and request else []
     return Tunnel(flow=flow, ssh=ssh, connection=connection, request=request, uses=uses)
 

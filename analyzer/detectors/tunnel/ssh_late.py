@@ -1,0 +1,81 @@
+"""Finds a remote forward asked for in the middle of a session (`ssh -O forward`, `~C`).
+
+Only where padding leaves a one-byte answer shorter than every other message: then nothing but the
+answer to a global request and the end of a key exchange has its size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS
+from analyzer.detectors.tunnel.ssh_messages import (
+    FORWARD_LEAST,
+    FORWARD_MOST,
+    REQUEST_ANSWER,
+    SMALL_MOST,
+    Request,
+    is_in_time,
+    lengths_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from analyzer.detectors.tunnel.ssh_connection import Connection, Token
+
+TOGETHER_MOST = 3
+"""Forwards asked for in one go; more messages at a time are data."""
+REPEATED_MOST = 2
+"""Requests of one size that are answered more often are some program's own keepalive."""
+KEX_REPLY_LEAST = 140
+"""The shortest reply of a key exchange: a host key, a share and a signature of 32 bytes each, with
+their names. NEWKEYS, which has the length of an answer, comes right behind it."""
+KEX_REPLY_WITHIN_NS = 50 * NS_PER_MS
+
+
+def find_late(connection: Connection) -> Request | None:
+    """The first request that an answer in the middle of the session gives away."""
+    if connection.login is None or connection.compressed or not connection.tells_answers_apart:
+        return None
+    found = list(_candidates(connection, connection.login + 1))
+    repeated = Counter(request.asked.size for request in found)
+    return next((one for one in found if repeated[one.asked.size] <= REPEATED_MOST), None)
+
+
+def _candidates(connection: Connection, start: int) -> Iterable[Request]:
+    one = connection.server.wire(REQUEST_ANSWER)
+    small = connection.client.wire(SMALL_MOST)
+    kex_reply = connection.server.wire(KEX_REPLY_LEAST)
+    recent: deque[Token] = deque(maxlen=TOGETHER_MOST + 1)
+    exchanged_ns = 0
+    for index, token in enumerate(connection.tokens[start:], start):
+        if token.from_client:
+            if token.size > small:
+                recent.append(token)
+            continue
+        if token.size >= kex_reply:
+            exchanged_ns = token.ts_ns
+        if token.size != one or token.ts_ns - exchanged_ns <= KEX_REPLY_WITHIN_NS:
+            continue
+        asked = [client for client in recent if is_in_time(connection, client, token)]
+        if _are_forwards(connection, asked):
+            yield Request(
+                asked=asked[0],
+                answer=token,
+                answered_at=index,
+                login=connection.tokens[start - 1],
+                forwards=len(asked),
+                lengths=lengths_of(connection, asked[:1]),
+                late=True,
+            )
+            recent.clear()
+
+
+def _are_forwards(connection: Connection, asked: list[Token]) -> bool:
+    """Whether all that may have been answered is as long as a forward and no keepalive."""
+    forwards = connection.client.sizes(FORWARD_LEAST + 1, FORWARD_MOST)
+    keepalive = connection.client.wire(FORWARD_LEAST)
+    is_forward = [token.size in forwards and token.size != keepalive for token in asked]
+    return 0 < len(asked) <= TOGETHER_MOST and all(is_forward)
