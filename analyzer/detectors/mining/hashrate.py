@@ -23,15 +23,15 @@ HASHES_PER_DIFFICULTY = {
     "stratum_v1": 2.0**32,
     "ethereumstratum_v1": 2.0**32,
     "kaspa": 2.0**32,
-    "cryptonote": 1.0,
     "xatum": 1.0,
     "xelis": 1.0,
-    "browser": 1.0,
-    "eth_proxy": 1.0,
     "grin": 1.0,
 }
 """Expected hashes of a share of difficulty 1 where the coin is not known: Bitcoin's definition for
 the first three, the coin's own difficulty for the others."""
+
+TARGETS_READ = frozenset({"eth_proxy", "cryptonote", "browser"})
+"""Dialects that send targets only; their difficulty is the core's reading of one, in hashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,9 @@ def estimate(talk: Conversation, coin: Coin | None) -> Hashrate | None:
     expected = 0.0
     work: list[tuple[int, float]] = []
     refused = _refused_ids(talk)
+    dialect = talk.dialect if talk.is_dialect_certain else ""
     for row in talk.messages:
-        expected = hashes_per_share(row, talk.dialect, coin) or expected
+        expected = hashes_per_share(row, dialect, coin) or expected
         if row["kind"] == "submit" and expected and row["msg_id"] not in refused:
             work.append((row["ts_ns"], expected))
     if len(work) < LEAST_SHARES:
@@ -76,7 +77,8 @@ def _refused_ids(talk: Conversation) -> set[str]:
 def hashes_per_share(row: Message, dialect: str, coin: Coin | None) -> float:
     """Expected hashes of a share under the difficulty or target a message sets; 0 if it sets none.
 
-    A 64-digit target is exact for every coin; a difficulty needs the coin's or dialect's unit.
+    A 64-digit target is exact for every coin; a difficulty needs the coin's or dialect's unit,
+    so where neither is known it says nothing.
     """
     if row["role"] != "pool":
         return 0.0
@@ -86,7 +88,10 @@ def hashes_per_share(row: Message, dialect: str, coin: Coin | None) -> float:
             return 2.0**256 / (int(target, 16) + 1)
         except ValueError:
             return 0.0
-    unit = (coin.hashes_per_difficulty if coin else 0.0) or HASHES_PER_DIFFICULTY.get(dialect, 0.0)
+    if dialect in TARGETS_READ:
+        unit = 1.0
+    else:
+        unit = (coin and coin.hashes_per_difficulty) or HASHES_PER_DIFFICULTY.get(dialect, 0.0)
     difficulty = float(row["difficulty"])
     return difficulty * unit if math.isfinite(difficulty) and difficulty > 0 else 0.0
 

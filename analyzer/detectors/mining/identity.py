@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analyzer import wallets
+from analyzer.times import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from analyzer.detectors.mining.conversation import Conversation
     from analyzer.observations import Flow, Observations
-    from analyzer.ruleset import RuleSet
+    from analyzer.ruleset import PoolMatch, RuleSet
 
 DIALECT_COINS = {
     "pearl": "PRL",
@@ -26,6 +27,12 @@ DIALECT_COINS = {
 }
 """Dialects that one coin alone speaks, or nearly so."""
 
+MAX_CANDIDATES = 8
+"""Coins listed where several are possible; a longer list says nothing."""
+
+MERGE_NS = 1_663_224_162 * NS_PER_SECOND
+"""2022-09-15T06:42:42Z: the block from which on Ethereum itself is not mined any more."""
+
 CRYPTONOTE_MONERO = ("rx/0", "rx-0", "randomx")
 """Algorithm names that stand for Monero where nothing else names the coin."""
 
@@ -39,12 +46,14 @@ class Wallet:
         checksum: `valid`, `invalid` or `none`.
         coins: Coins whose addresses have this form.
         frame: Where it was sent.
+        is_wrapped: The login names the coin to be paid in before the address.
     """
 
     address: str
     checksum: str
     coins: tuple[str, ...]
     frame: int
+    is_wrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +88,7 @@ class PoolHost:
 def wallet_of(talk: Conversation) -> Wallet | None:
     """The wallet the miner names; one whose checksum holds goes first."""
     found: list[Wallet] = []
-    for row in talk.miner:
+    for row in (*talk.miner, *talk.partial):
         login = row["wallet"]
         if login and login not in {wallet.address for wallet in found}:
             checked = wallets.check(login, dialect=talk.dialect)
@@ -89,6 +98,7 @@ def wallet_of(talk: Conversation) -> Wallet | None:
                     checksum=str(checked.checksum),
                     coins=checked.coins,
                     frame=row["frame"],
+                    is_wrapped=any(login.startswith(f"{coin}:") for coin in checked.coins),
                 )
             )
     return min(found, key=lambda wallet: wallet.checksum != "valid", default=None)
@@ -102,40 +112,37 @@ def pool_host(
     seen = [(name.name, name.source) for name in observations.names_for(ip, flow.end_ns)]
     told = talk.first("host")
     names = [*seen, (told, "client")] if told else seen
-    known = next(
-        ((name, source, hit) for name, source in names if (hit := ruleset.match_name(name))), None
+    listed = next((entry for entry in names if ruleset.match_name(entry[0])), None)
+    name, source = listed or (names[0] if names else ("", ""))
+    match = ruleset.match_name(name) if listed else ruleset.match_address(ip)
+    return PoolHost(
+        ip=ip,
+        port=port,
+        name=name,
+        name_source=source,
+        operator=match.pool.operator if match else "",
+        rule=match.rule if match else "",
     )
-    if known:
-        name, source, hit = known
-        return _pool(ip, port, name, source, hit.pool.operator, hit.rule)
-    by_address = ruleset.match_address(ip)
-    name, source = names[0] if names else ("", "")
-    if by_address:
-        return _pool(ip, port, name, source, by_address.pool.operator, by_address.rule)
-    return _pool(ip, port, name, source, "", "")
-
-
-def _pool(ip: str, port: int, name: str, source: str, operator: str, rule: str) -> PoolHost:
-    return PoolHost(ip=ip, port=port, name=name, name_source=source, operator=operator, rule=rule)
 
 
 def coin_of(
-    talk: Conversation, wallet: Wallet | None, pool: PoolHost, ruleset: RuleSet
+    talk: Conversation, wallet: Wallet | None, pool: PoolHost, ruleset: RuleSet, start_ns: int = 0
 ) -> Coin | None:
     """The coin, from the surest of what names one."""
-    if wallet and wallet.checksum == "valid" and len(wallet.coins) == 1:
-        return Coin(id=wallet.coins[0], inferred_from="the wallet's checksum")
-    hint = talk.first("coin_hint")
+    mined = () if wallet is None or is_payout(talk, wallet, ruleset) else wallet.coins
+    if wallet and wallet.checksum == "valid" and len(mined) == 1:
+        return Coin(id=mined[0], inferred_from="the wallet's checksum")
+    hint = _hint(talk, start_ns)
     pool_coin = _pool_coin(pool, ruleset)
     if hint and pool_coin and _same_dialect(hint, pool_coin, ruleset):
         return Coin(id=pool_coin, inferred_from="the pool's name and port")
     if hint:
-        return Coin(id=str(hint), inferred_from="the form of the messages")
-    if wallet and len(wallet.coins) == 1:
-        return Coin(id=wallet.coins[0], inferred_from="the wallet's form")
+        return Coin(id=hint, inferred_from="the form of the messages")
+    if len(mined) == 1:
+        return Coin(id=mined[0], inferred_from="the wallet's form")
     if pool_coin:
         return Coin(id=pool_coin, inferred_from="the pool's name and port")
-    if talk.dialect in DIALECT_COINS:
+    if talk.is_dialect_certain and talk.dialect in DIALECT_COINS:
         return Coin(id=DIALECT_COINS[talk.dialect], inferred_from="the dialect")
     job_algorithms = {row["algo"] for row in talk.pool if row["algo"]}
     if talk.dialect == "cryptonote" and job_algorithms & set(CRYPTONOTE_MONERO):
@@ -143,8 +150,50 @@ def coin_of(
     return None
 
 
+def possible_coins(
+    talk: Conversation, wallet: Wallet | None, pool: PoolHost, ruleset: RuleSet, start_ns: int = 0
+) -> tuple[str, ...]:
+    """The coins it may be where no single one could be inferred; () if nothing narrows them."""
+    match = _pool_match(pool, ruleset)
+    by_pool = ruleset.coins_of(match.pool, pool.name, pool.port) if match else ()
+    by_wallet = () if wallet is None or is_payout(talk, wallet, ruleset) else wallet.coins
+    spoken = tuple(coin.id for coin in ruleset.coins if talk.dialect in coin.dialects)
+    by_dialect = spoken if talk.is_dialect_certain else ()
+    both = tuple(coin for coin in by_wallet if coin in by_pool)
+    ended = {"ETH"} if start_ns > MERGE_NS else set()
+    for coins in (both, by_wallet, by_pool, by_dialect):
+        left = tuple(coin for coin in coins if coin not in ended)
+        if 0 < len(left) <= MAX_CANDIDATES:
+            return left
+    return ()
+
+
+def is_payout(talk: Conversation, wallet: Wallet, ruleset: RuleSet) -> bool:
+    """Whether the wallet's coin is what the miner is paid in, and another coin is what it mines.
+
+    So it is where the login says so (`COIN:address`), and where no miner of the wallet's coin
+    speaks the dialect.
+    """
+    if len(wallet.coins) != 1:
+        return False
+    if wallet.is_wrapped:
+        return True
+    coin = ruleset.coin(wallet.coins[0])
+    return bool(coin and coin.dialects and not set(coin.dialects) & set(talk.candidates))
+
+
+def _hint(talk: Conversation, start_ns: int) -> str:
+    """What the messages' form says; Ethereum's form outlived the mining of Ethereum."""
+    hint = str(talk.first("coin_hint"))
+    return "" if hint == "ETH" and start_ns > MERGE_NS else hint
+
+
+def _pool_match(pool: PoolHost, ruleset: RuleSet) -> PoolMatch | None:
+    return ruleset.match_name(pool.name) if pool.name else ruleset.match_address(pool.ip)
+
+
 def _pool_coin(pool: PoolHost, ruleset: RuleSet) -> str:
-    match = ruleset.match_name(pool.name) if pool.name else ruleset.match_address(pool.ip)
+    match = _pool_match(pool, ruleset)
     return ruleset.coin_of(match.pool, pool.name, pool.port) if match else ""
 
 
