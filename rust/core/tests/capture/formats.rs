@@ -1,8 +1,8 @@
 //! Every variant of the two formats gives the same frames.
 
 use crate::build::{
-    Order, SECONDS, SECONDS_NS, Variant, block, enhanced, interface, microseconds, option, payload,
-    pcap, pcapng, section,
+    Order, SECONDS_NS, Variant, block, enhanced, interface, microseconds, option, payload, pcap,
+    pcapng, section,
 };
 use crate::read::{kinds, read};
 
@@ -170,5 +170,4 @@ fn times_of_the_32_bit_clock_do_not_wrap_after_2038() {
     file.push(0);
     let (frames, _) = read(&file).unwrap();
     assert_eq!(frames[0].ts, 4_294_967_295_999_999_000);
-    assert!(SECONDS < u32::MAX);
 }
