@@ -145,7 +145,9 @@ def by_stage(case: Case, program: Path, *, rounds: int) -> Iterator[Result]:
     """Yield the core's stages. The program prints a line for each: its name, a tab, ns/packet."""
     values: dict[str, list[float]] = {}
     for _ in range(rounds):
-        run = subprocess.run([program, case.path, ONE_ROUND], capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [program, case.path, ONE_ROUND], capture_output=True, text=True, check=True
+        )
         for line in run.stdout.splitlines():
             name, _, figure = line.partition("\t")
             values.setdefault(name, []).append(float(figure))
