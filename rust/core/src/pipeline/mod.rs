@@ -2,6 +2,8 @@
 
 mod run;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod track;
 
 use std::path::Path;
