@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from analyzer.observations import Flow
+
 Message = dict[str, Any]
 """A row of the `mining` table; docs/architecture.md lists its columns."""
 
@@ -137,6 +139,13 @@ def distinct(rows: Iterable[Message]) -> int:
     """How many messages that mean mining say something new: the same said twice is said once."""
     fields = ("method", "job_id", "nonce", "wallet", "difficulty", "target")
     return len({tuple(row[field] for field in fields) for row in rows if row["specific"]})
+
+
+def is_pool_hidden(talk: Conversation, flow: Flow) -> bool:
+    """What the pool said is missing; a pool that was captured whole and says nothing is none."""
+    up = talk.miner_is_up
+    packets, gap = (flow.down_packets, flow.down_gap) if up else (flow.up_packets, flow.up_gap)
+    return not packets or gap > 0 or any(row["role"] == "pool" for row in talk.partial)
 
 
 def conversation_of(rows: Sequence[Message]) -> Conversation | None:

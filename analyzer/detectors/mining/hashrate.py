@@ -36,11 +36,19 @@ TARGETS_READ = frozenset({"eth_proxy", "cryptonote", "browser"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashrate:
-    """An estimate with its standard error, both in hashes a second, and the shares behind it."""
+    """An estimate and what it stands on.
+
+    Attributes:
+        per_second: Hashes a second.
+        error: Its standard error, in hashes a second.
+        shares: Shares that were counted.
+        is_unit_assumed: The coin is not known, so a difficulty is read in its dialect's usual unit.
+    """
 
     per_second: float
     error: float
     shares: int
+    is_unit_assumed: bool = False
 
 
 def estimate(talk: Conversation, coin: Coin | None) -> Hashrate | None:
@@ -63,7 +71,20 @@ def estimate(talk: Conversation, coin: Coin | None) -> Hashrate | None:
         return None
     counted = len(work) - 1
     per_second = math.fsum(hashes for _, hashes in work[1:]) / seconds
-    return Hashrate(per_second=per_second, error=per_second / math.sqrt(counted), shares=counted)
+    return Hashrate(
+        per_second=per_second,
+        error=per_second / math.sqrt(counted),
+        shares=counted,
+        is_unit_assumed=coin is None and dialect in HASHES_PER_DIFFICULTY and not _has_target(talk),
+    )
+
+
+def _has_target(talk: Conversation) -> bool:
+    return any(len(_target(row)) == TARGET_HEX_DIGITS for row in talk.pool)
+
+
+def _target(row: Message) -> str:
+    return str(row["target"]).removeprefix("0x")
 
 
 def _refused_ids(talk: Conversation) -> set[str]:
@@ -82,7 +103,7 @@ def hashes_per_share(row: Message, dialect: str, coin: Coin | None) -> float:
     """
     if row["role"] != "pool":
         return 0.0
-    target = row["target"].removeprefix("0x")
+    target = _target(row)
     if len(target) == TARGET_HEX_DIGITS:
         try:
             return 2.0**256 / (int(target, 16) + 1)

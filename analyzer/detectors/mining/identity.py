@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from analyzer import wallets
+from analyzer.detectors.sightings import own_names
 from analyzer.times import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analyzer.detectors.mining.conversation import Conversation
     from analyzer.observations import Flow, Observations
     from analyzer.ruleset import PoolMatch, RuleSet
@@ -72,9 +75,11 @@ class PoolHost:
         ip: Its address.
         port: Its port.
         name: The name it goes by in the capture; empty if none.
-        name_source: `dns`, `sni`, `host`, or `client` where the miner names it itself.
+        name_source: `dns`, `sni`, `host`, `connect` where a proxy is asked for it, or `client`
+            where the miner names it itself.
         operator: Of the pool in signatures/pools, if it is known.
         rule: Which rule knows it.
+        proxy: `address:port` of the proxy in between, whose address `ip` then is; "" if none.
     """
 
     ip: str
@@ -83,6 +88,7 @@ class PoolHost:
     name_source: str
     operator: str
     rule: str
+    proxy: str = ""
 
 
 def wallet_of(talk: Conversation) -> Wallet | None:
@@ -109,9 +115,17 @@ def pool_host(
 ) -> PoolHost:
     """The pool's end of a flow, with the best name the capture has for it."""
     ip, port = (flow.dst_ip, flow.dst_port) if talk.miner_is_up else (flow.src_ip, flow.src_port)
+    asked = [own for own in own_names(observations, flow.flow_id) if own.source == "connect"]
+    if asked and talk.miner_is_up:
+        behind = _named_pool(ip, asked[0].port or port, [(asked[0].name, "connect")], ruleset)
+        return replace(behind, proxy=flow.ref.dst)
     seen = [(name.name, name.source) for name in observations.names_for(ip, flow.end_ns)]
     told = talk.first("host")
     names = [*seen, (told, "client")] if told else seen
+    return _named_pool(ip, port, names, ruleset)
+
+
+def _named_pool(ip: str, port: int, names: Sequence[tuple[str, str]], ruleset: RuleSet) -> PoolHost:
     listed = next((entry for entry in names if ruleset.match_name(entry[0])), None)
     name, source = listed or (names[0] if names else ("", ""))
     match = ruleset.match_name(name) if listed else ruleset.match_address(ip)
@@ -157,11 +171,9 @@ def possible_coins(
     match = _pool_match(pool, ruleset)
     by_pool = ruleset.coins_of(match.pool, pool.name, pool.port) if match else ()
     by_wallet = () if wallet is None or is_payout(talk, wallet, ruleset) else wallet.coins
-    spoken = tuple(coin.id for coin in ruleset.coins if talk.dialect in coin.dialects)
-    by_dialect = spoken if talk.is_dialect_certain else ()
     both = tuple(coin for coin in by_wallet if coin in by_pool)
     ended = {"ETH"} if start_ns > MERGE_NS else set()
-    for coins in (both, by_wallet, by_pool, by_dialect):
+    for coins in (both, by_wallet, by_pool):
         left = tuple(coin for coin in coins if coin not in ended)
         if 0 < len(left) <= MAX_CANDIDATES:
             return left

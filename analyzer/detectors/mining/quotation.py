@@ -1,14 +1,16 @@
 """Whether mining messages are said or merely quoted: in logs, chats, pages, pasted text.
 
 A session of the stratum family is nothing but its messages. Where they stand among other text, come
-as the body of somebody else's HTTP request, or say both sides' words in one direction, somebody
-passes them on.
+as the body of an HTTP request, say both sides' words in one direction, or speak of work that nobody
+gave, somebody passes them on.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+
+from analyzer.detectors.mining.conversation import is_pool_hidden
 
 if TYPE_CHECKING:
     from analyzer.detectors.mining.conversation import Conversation
@@ -31,6 +33,9 @@ def reason(talk: Conversation, flow: Flow) -> str:
     rows = talk.specific
     if not rows:
         return ""
+    shares = talk.of_kind("submit")
+    if shares and not talk.pool and not flow.midstream and not is_pool_hidden(talk, flow):
+        return "shares go to an end that never gave any work"
     carriers = {row["carrier"] for row in rows}
     if carriers == {"http"} and not set(talk.candidates) & OVER_HTTP:
         return "the messages are bodies of HTTP requests, which this dialect does not use"

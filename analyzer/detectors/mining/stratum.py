@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 from analyzer.detectors.base import Context, DetectorMeta, make_finding
 from analyzer.detectors.evidence import FAMILY_CAPS, Case
 from analyzer.detectors.mining import hashrate, quotation, stratum_words
-from analyzer.detectors.mining.conversation import Conversation, conversation_of, distinct
+from analyzer.detectors.mining.conversation import (
+    Conversation,
+    conversation_of,
+    distinct,
+    is_pool_hidden,
+)
 from analyzer.detectors.mining.identity import (
     Coin,
     PoolHost,
@@ -28,7 +33,7 @@ from analyzer.detectors.mining.identity import (
     wallet_of,
 )
 from analyzer.detectors.mining.request_login import with_request_logins
-from analyzer.model import Category, Severity
+from analyzer.model import Category, Severity, endpoint
 from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
@@ -96,15 +101,19 @@ class Miner:
     @property
     def pool_text(self) -> str:
         """The pool's name, or address, and port."""
-        name = self.pool.name or self.pool.ip
-        return f"[{name}]:{self.pool.port}" if ":" in name else f"{name}:{self.pool.port}"
+        return endpoint(self.pool.name or self.pool.ip, self.pool.port)
+
+    @property
+    def flow_end(self) -> str:
+        """The address and port at the flow's other end."""
+        return self.flow.ref.dst if self.talk.miner_is_up else self.flow.ref.src
 
     @cached_property
     def tier(self) -> str:
         """`confirmed`, `attempt` or `suspect`.
 
         Two role-consistent messages confirm, or a message with a wallet whose checksum holds. What
-        is repeated counts once; what was refused throughout is an attempt.
+        is repeated counts once; what was refused throughout, or got no answer, is an attempt.
         """
         talk = self.talk
         if not talk.specific:
@@ -114,7 +123,7 @@ class Miner:
             return "confirmed" if both else "suspect"
         if self.has_valid_wallet or (talk.miner and talk.agreeing):
             return "confirmed"
-        goes_on = distinct(talk.miner) > 1 and not talk.refusals
+        goes_on = distinct(talk.miner) > 1 and not talk.refusals and is_pool_hidden(talk, self.flow)
         return "confirmed" if goes_on or distinct(talk.agreeing) > 1 else "attempt"
 
     @property
@@ -194,6 +203,7 @@ def _finding(
 ) -> Finding:
     best = miners[0]
     coin = context.ruleset.coin(best.coin.id) if best.coin else None
+    rate = hashrate.estimate(best.talk, coin)
     case = _case(best)
     _add_others(case, miners)
     return make_finding(
@@ -203,8 +213,8 @@ def _finding(
         [miner.flow for miner in miners],
         title=stratum_words.title(best),
         severity=_severity(best, observations),
-        attributes=_attributes(miners, hashrate.estimate(best.talk, coin)),
-        not_visible=stratum_words.not_visible(best),
+        attributes=_attributes(miners, rate),
+        not_visible=stratum_words.not_visible(best, rate),
         next_steps=stratum_words.next_steps(best),
     )
 
@@ -216,7 +226,7 @@ def _case(miner: Miner) -> Case:
         caps=CAPS,
     )
     _add_first(case, miner.talk)
-    if miner.tier != "attempt":
+    if miner.tier == "confirmed" or not miner.talk.specific:
         _add_other_side(case, miner.talk)
     if miner.tier == "confirmed":
         _add_wallet(case, miner)
@@ -313,7 +323,7 @@ def _add_others(case: Case, miners: Sequence[Miner]) -> None:
 def _severity(miner: Miner, observations: Observations) -> Severity:
     if miner.tier != "confirmed":
         return Severity.MEDIUM if miner.tier == "attempt" else Severity.LOW
-    leaves = not observations.is_inside(miner.pool.ip)
+    leaves = bool(miner.pool.proxy) or not observations.is_inside(miner.pool.ip)
     return Severity.CRITICAL if leaves and miner.talk.answers("accepted") else Severity.HIGH
 
 
@@ -331,12 +341,13 @@ def _attributes(miners: Sequence[Miner], rate: hashrate.Hashrate | None) -> dict
         "coin_candidates": list(best.coin_candidates),
         "miner": best.host,
         "pool": {
-            "ip": pool.ip,
+            "ip": "" if pool.proxy else pool.ip,
             "port": pool.port,
             "name": pool.name,
             "name_source": pool.name_source,
             "operator": pool.operator,
         },
+        "proxy": pool.proxy,
         "wallet": wallet.address if wallet else "",
         "wallet_checksum": wallet.checksum if wallet else "",
         "paid_in": best.paid_in,

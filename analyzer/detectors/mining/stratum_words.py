@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from analyzer.detectors.mining.conversation import Conversation, Message
+    from analyzer.detectors.mining.hashrate import Hashrate
     from analyzer.detectors.mining.stratum import Miner
 
 EXCERPT_CHARS = 140
@@ -51,7 +52,9 @@ def title(miner: Miner) -> str:
     if talk.refusals and not talk.of_kind("job"):
         return what.format("tries to mine") + " and is refused"
     if talk.of_kind("job") or any(row["job_id"] for row in talk.pool):
-        return what.format("takes work to mine") + ", no share seen"
+        work = f"work to mine {miner.coin_name}" if miner.coin else "mining work"
+        where = f"{miner.pool_text}{_with_agent(talk)}"
+        return f"{miner.host} takes {work} from {where}, no share seen"
     return f"{miner.host} keeps a miner's session with {miner.pool_text}{_with_agent(talk)}"
 
 
@@ -106,29 +109,39 @@ def alternatives(names: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
-def not_visible(miner: Miner) -> list[str]:
+def not_visible(miner: Miner, rate: Hashrate | None) -> list[str]:
     """What the capture cannot show."""
+    return [*_not_captured(miner), *_not_known(miner, rate)]
+
+
+def _not_captured(miner: Miner) -> Iterator[str]:
     flow, talk = miner.flow, miner.talk
-    hidden: list[str] = []
-    if len(talk.candidates) > 1:
-        hidden.append(f"which dialect it is: {alternatives(talk.candidates)} fit equally well")
-    if miner.coin is None:
-        known = alternatives(miner.coin_candidates)
-        hidden.append(f"which coin is mined{f': it may be {known}' if known else ''}")
     if not any(row["kind"] in ("login", "authorize", "subscribe", "hello") for row in talk.said):
-        hidden.append("the login was not captured, so wallet, worker and agent may be unknown")
+        yield "the login was not captured, so wallet, worker and agent may be unknown"
     if flow.up_gap or flow.down_gap:
-        hidden.append(f"{flow.up_gap + flow.down_gap} bytes of the conversation were not captured")
+        yield f"{flow.up_gap + flow.down_gap} bytes of the conversation were not captured"
     for name, rows in (("pool", talk.pool), ("miner", talk.miner)):
         if not rows:
-            hidden.append(f"nothing of the {name}'s side was recognised")
+            yield f"nothing of the {name}'s side was recognised"
     if any(row["kind"] == "compressed" for row in talk.said):
-        hidden.append("part of the conversation is compressed and could not be read")
-    if miner.wallet and miner.wallet.checksum == "none":
-        hidden.append("the login has no checksum, so it may be an account name")
+        yield "part of the conversation is compressed and could not be read"
+    if miner.pool.proxy:
+        yield f"the pool's address: the proxy {miner.pool.proxy} is in between"
     if not miner.pool.name:
-        hidden.append("no name of the pool was seen before the connection")
-    return hidden
+        yield "no name of the pool was seen before the connection"
+
+
+def _not_known(miner: Miner, rate: Hashrate | None) -> Iterator[str]:
+    candidates = miner.talk.candidates
+    if len(candidates) > 1:
+        yield f"which dialect it is: {alternatives(candidates)} fit equally well"
+    if miner.coin is None:
+        known = alternatives(miner.coin_candidates)
+        yield f"which coin is mined{f': it may be {known}' if known else ''}"
+    if rate and rate.is_unit_assumed:
+        yield "what a difficulty of 1 stands for: the hash rate takes the dialect's usual unit"
+    if miner.wallet and miner.wallet.checksum == "none":
+        yield "the login has no checksum, so it may be an account name"
 
 
 def next_steps(miner: Miner) -> list[str]:
@@ -138,5 +151,6 @@ def next_steps(miner: Miner) -> list[str]:
         return steps
     if miner.wallet:
         steps.append("search other captures for the same wallet")
-    steps.append(f"block {miner.pool.ip}:{miner.pool.port} once the evidence is kept")
+    where = f"{miner.pool_text} at the proxy" if miner.pool.proxy else miner.flow_end
+    steps.append(f"block {where} once the evidence is kept")
     return steps
