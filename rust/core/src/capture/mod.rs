@@ -180,33 +180,18 @@ impl Reader {
     /// The next frame, or `None` at the end.
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
+        let mut at = Context {
+            buffer: &mut self.buffer,
+            interfaces: &mut self.interfaces,
+            issues: &mut self.issues,
+            truncated_tail: &mut self.truncated_tail,
+            comments: &mut self.comments,
+            resolution_ns: &mut self.resolution_ns,
+            number: self.number,
+        };
         let found = match &mut self.format {
-            Format::Pcap(pcap) => {
-                let mut at = Context {
-                    buffer: &mut self.buffer,
-                    interfaces: &mut self.interfaces,
-                    issues: &mut self.issues,
-                    issues_more: &mut self.issues_more,
-                    truncated_tail: &mut self.truncated_tail,
-                    comments: &mut self.comments,
-                    resolution_ns: &mut self.resolution_ns,
-                    number: self.number,
-                };
-                pcap.next(&mut at)
-            }
-            Format::Pcapng(ng) => {
-                let mut at = Context {
-                    buffer: &mut self.buffer,
-                    interfaces: &mut self.interfaces,
-                    issues: &mut self.issues,
-                    issues_more: &mut self.issues_more,
-                    truncated_tail: &mut self.truncated_tail,
-                    comments: &mut self.comments,
-                    resolution_ns: &mut self.resolution_ns,
-                    number: self.number,
-                };
-                ng.next(&mut at)
-            }
+            Format::Pcap(pcap) => pcap.next(&mut at),
+            Format::Pcapng(ng) => ng.next(&mut at),
             Format::Empty => None,
         };
         let Some(found) = found else {
