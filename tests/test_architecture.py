@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from analyzer.detectors import BUILTIN
+
 ROOT = Path(__file__).resolve().parent.parent
 RUST_CORE = ROOT / "rust" / "core" / "src"
 MAX_LINES = 500
@@ -135,6 +137,15 @@ def test_every_place_that_names_a_minimum_version_names_the_same() -> None:
 @pytest.mark.parametrize("name", IMPORT_NAMES)
 def test_no_other_installed_package_owns_our_import_names(name: str) -> None:
     assert set(packages_distributions().get(name, [])) <= {"outgate"}
+
+
+def test_every_detector_is_held_independent_of_the_others() -> None:
+    contracts = read_toml("pyproject.toml")["tool"]["importlinter"]["contracts"]
+    held = {
+        module for each in contracts if each["type"] == "independence" for module in each["modules"]
+    }
+
+    assert {type(detector).__module__ for detector in BUILTIN} == held
 
 
 @pytest.mark.parametrize("lock", ["base.txt", "dev.txt"])
