@@ -41,12 +41,9 @@ PROOF_WITHIN = 4
 """Answers to keyboard-interactive prompts may be short; the request before them is not."""
 FIRST_TURN = 4
 
-NOISE_WITHIN_NS = 30 * NS_PER_MS
-NOISE_FROM = 2
-"""AsyncSSH begins with it after the service request."""
-NOISE_SAMPLE = 16
-NOISE_LEAST_PAIRS = 3
-NOISE_SHARE = 0.75
+NOISE_OPENING = 8
+NOISE_PAIRS = 2
+"""AsyncSSH begins with it after the service request; no other answers in login are as short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,17 +196,27 @@ def without_noise(tokens: Sequence[Token], suite: Suite, from_client: bool) -> t
     A side is taken for one that does so by what it sends, not by what its banner says.
     """
     size = suite.wire(IGNORE_BYTES)
-    mine = [token for token in tokens if token.from_client == from_client]
     noise: set[int] = set()
-    for place, (token, following) in enumerate(pairwise(mine)):
-        close = following.ts_ns - token.ts_ns <= NOISE_WITHIN_NS
-        if token.size == size and close and (place == 0 or id(mine[place - 1]) not in noise):
-            noise.add(id(token))
-    sample = mine[NOISE_FROM : NOISE_FROM + NOISE_SAMPLE]
-    pairs = sum(id(token) in noise for token in sample)
-    if pairs < NOISE_LEAST_PAIRS or 2 * pairs < NOISE_SHARE * len(sample):
+    opening: list[bool] = []
+    for place, token in enumerate(tokens):
+        if token.from_client != from_client:
+            continue
+        following = tokens[place + 1] if place + 1 < len(tokens) else None
+        leads = following is not None and following.from_client == from_client
+        if token.size == size and leads and place - 1 not in noise:
+            noise.add(place)
+        opening.append(place in noise)
+        if len(opening) == NOISE_OPENING and not _are_pairs(opening):
+            return tuple(tokens)
+    if not _are_pairs(opening):
         return tuple(tokens)
-    return tuple(token for token in tokens if id(token) not in noise)
+    return tuple(token for place, token in enumerate(tokens) if place not in noise)
+
+
+def _are_pairs(opening: Sequence[bool]) -> bool:
+    """Whether noise and message alternate from the first noise on, twice at least."""
+    pairs = list(opening[opening.index(True) :][: 2 * NOISE_PAIRS]) if any(opening) else []
+    return pairs == [True, False] * NOISE_PAIRS
 
 
 def find_login(tokens: Sequence[Token], client: Suite, server: Suite) -> int | None:

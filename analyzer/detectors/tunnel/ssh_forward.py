@@ -25,8 +25,10 @@ from analyzer.detectors.tunnel.ssh_messages import (
     SESSION_OPEN,
     Request,
     answer_within_ns,
+    ends_key_exchange,
     forward_lengths,
     is_in_time,
+    is_key_exchange,
     lengths_of,
 )
 
@@ -46,12 +48,14 @@ REFUSAL_TEXT = len("Server has disabled port forwarding.")
 COMPRESSED_ANSWER_MOST = 11
 COMPRESSED_FIRST_ANSWER_MOST = 14
 """Dropbear flushes more and compresses less. Only told apart behind a short request."""
-COMPRESSED_FORWARD_MOST = 43
+COMPRESSED_FORWARD_MOST = 47
 """A compressed forward of a short address is no longer; a compressed channel opening to an
 address (51) is."""
 COMPRESSED_SESSION = range(20, 28)
-COMPRESSED_SAVES = 6
-"""By how much no-more-sessions shrinks or, as the first message of all, grows."""
+COMPRESSED_NO_MORE = (30, 39)
+COMPRESSED_AGAIN = (4, 20)
+"""A second forward is little more than a reference to the first."""
+COMPRESSED_CONFIRMATION = (8, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +66,13 @@ class Flight:
         tokens: In order.
         last: Index of the last one among the connection's tokens.
         asked: Those that may ask for a forward.
-        has_surplus: There are more of them than a plain session or none at all explains.
+        opens_session: A forward and a session are asked for at once.
     """
 
     tokens: Sequence[Token]
     last: int
     asked: Sequence[Token]
-    has_surplus: bool
+    opens_session: bool
 
 
 def find_early(connection: Connection) -> Request | None:
@@ -114,8 +118,8 @@ def first_flight(connection: Connection) -> Flight | None:
             last = index
     if not sent:
         return None
-    asked, has_surplus = _asked(connection, sent)
-    return Flight(tokens=sent, last=last, asked=asked, has_surplus=has_surplus)
+    asked, opens_session = _asked(connection, sent)
+    return Flight(tokens=sent, last=last, asked=asked, opens_session=opens_session)
 
 
 def _together_ns(connection: Connection) -> int:
@@ -124,9 +128,9 @@ def _together_ns(connection: Connection) -> int:
 
 
 def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Token], bool]:
-    """The tokens that may ask for a forward, and whether a plain session does not explain them."""
+    """The tokens that may ask for a forward, and whether a session is asked for besides."""
     if connection.compressed:
-        return (sent[:1] if _asks_compressed(connection, sent) else ()), True
+        return (sent[:1] if _asks_compressed(connection, sent) else ()), False
     suite = connection.client
     login = connection.tokens[connection.login or 0]
     is_late = sent[0].ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS
@@ -134,8 +138,12 @@ def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Toke
     asked = [
         token for token in sent if forward_lengths(connection, token) and token.size != keepalive
     ]
-    surplus = _without_last(_without_last(asked, suite.wire(NO_MORE_SESSIONS)), _session(suite))
-    return (surplus or asked), bool(surplus)
+    session, no_more = suite.wire(SESSION_OPEN), suite.wire(NO_MORE_SESSIONS)
+    surplus = asked
+    if not any(token.size == session + no_more for token in sent):
+        surplus = _without_last(_without_last(asked, no_more), session)
+    opens_session = any(token.size in (session, session + no_more) for token in sent)
+    return (surplus or asked), bool(surplus) and opens_session
 
 
 def _without_last(tokens: Sequence[Token], size: int) -> list[Token]:
@@ -162,13 +170,15 @@ def _asks_compressed(connection: Connection, sent: Sequence[Token]) -> bool:
         return False
     sessions = {suite.wire(length) for length in COMPRESSED_SESSION}
     if not connection.client_is_openssh:
-        return first.size not in sessions
+        is_short = suite.payloads(first.size).stop - 1 <= COMPRESSED_FORWARD_MOST
+        return is_short and first.size not in sessions
     segments = [list(group) for _, group in groupby(sent, key=lambda token: token.frame)]
     if len(segments) == 1 or len(segments[0]) > 1:
         return False
-    endings = suite.sizes(NO_MORE_SESSIONS - COMPRESSED_SAVES, NO_MORE_SESSIONS + COMPRESSED_SAVES)
+    endings = suite.sizes(*COMPRESSED_NO_MORE)
     merged = {session + ending for session in sessions for ending in endings}
-    return segments[1][0].size in endings | sessions | merged
+    again = suite.sizes(*COMPRESSED_AGAIN)
+    return segments[1][0].size in endings | sessions | merged | again
 
 
 def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Token, bool]]:
@@ -182,6 +192,7 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
     until = flight.tokens[-1].ts_ns + answer_within_ns(connection)
     is_first = True
     start = (connection.login or 0) + 1
+    exchanged_ns = 0
     for index, token in enumerate(connection.tokens[start:], start):
         if token.ts_ns > until:
             return
@@ -190,13 +201,14 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
             if not is_first and (not tells or _is_keepalive(connection, token)):
                 return
             continue
-        yield index, token, is_first
+        if is_first or not ends_key_exchange(token, exchanged_ns):
+            yield index, token, is_first
+        exchanged_ns = token.ts_ns if is_key_exchange(connection, token) else exchanged_ns
         if token.size == confirmed and not connection.compressed:
             is_first = False
             # Go's server answers channels and requests side by side, in either order.
-            has_both = flight.has_surplus and len(flight.tokens) > len(flight.asked)
-            if not tells:
-                until = min(until, token.ts_ns + (_together_ns(connection) if has_both else 0))
+            beside_ns = _together_ns(connection) if flight.opens_session else 0
+            until = until if tells else min(until, token.ts_ns + beside_ns)
 
 
 def _is_keepalive(connection: Connection, token: Token) -> bool:
@@ -222,7 +234,11 @@ def _answer_sizes(
     if connection.compressed:
         is_short = flight.asked[0].size <= connection.client.wire(COMPRESSED_FORWARD_MOST)
         most = COMPRESSED_FIRST_ANSWER_MOST if is_short else COMPRESSED_ANSWER_MOST
-        return suite.sizes(REQUEST_ANSWER, most)
+        answers = suite.sizes(REQUEST_ANSWER, most)
+        if answer.exact:
+            return answers
+        confirmations = suite.sizes(*COMPRESSED_CONFIRMATION)
+        return answers | {one + other for one in answers for other in confirmations}
     one, confirmed = suite.wire(REQUEST_ANSWER), suite.wire(OPEN_CONFIRMATION)
     sizes = {one}
     if is_first and _is_unmistakable(connection, flight.tokens[0]):
@@ -243,8 +259,8 @@ def _is_unmistakable(connection: Connection, first: Token) -> bool:
 def _count(connection: Connection, flight: Flight) -> int:
     """How many forwards were asked for: OpenSSH ends its requests with one no-more-sessions."""
     no_more = connection.client.wire(NO_MORE_SESSIONS)
-    ends_so = not flight.has_surplus and len(flight.asked) > 1 and flight.asked[-1].size == no_more
-    return len(flight.asked) - ends_so
+    ends_so = flight.asked[-1].size == no_more and flight.asked[-1] is flight.tokens[-1]
+    return len(flight.asked) - (ends_so and len(flight.asked) > 1)
 
 
 def _is_refusal_text(connection: Connection, token: Token) -> bool:

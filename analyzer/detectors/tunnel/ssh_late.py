@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS
 from analyzer.detectors.tunnel.ssh_messages import (
     FORWARD_LEAST,
     FORWARD_MOST,
     REQUEST_ANSWER,
     SMALL_MOST,
     Request,
+    ends_key_exchange,
     is_in_time,
+    is_key_exchange,
     lengths_of,
 )
 
@@ -29,10 +30,6 @@ TOGETHER_MOST = 3
 """Forwards asked for in one go; more messages at a time are data."""
 REPEATED_MOST = 2
 """Requests of one size that are answered more often are some program's own keepalive."""
-KEX_REPLY_LEAST = 140
-"""The shortest reply of a key exchange: a host key, a share and a signature of 32 bytes each, with
-their names. NEWKEYS, which has the length of an answer, comes right behind it."""
-KEX_REPLY_WITHIN_NS = 50 * NS_PER_MS
 
 
 def find_late(connection: Connection) -> Request | None:
@@ -47,7 +44,6 @@ def find_late(connection: Connection) -> Request | None:
 def _candidates(connection: Connection, start: int) -> Iterable[Request]:
     one = connection.server.wire(REQUEST_ANSWER)
     small = connection.client.wire(SMALL_MOST)
-    kex_reply = connection.server.wire(KEX_REPLY_LEAST)
     recent: deque[Token] = deque(maxlen=TOGETHER_MOST + 1)
     exchanged_ns = 0
     for index, token in enumerate(connection.tokens[start:], start):
@@ -55,9 +51,9 @@ def _candidates(connection: Connection, start: int) -> Iterable[Request]:
             if token.size > small:
                 recent.append(token)
             continue
-        if token.size >= kex_reply:
+        if is_key_exchange(connection, token):
             exchanged_ns = token.ts_ns
-        if token.size != one or token.ts_ns - exchanged_ns <= KEX_REPLY_WITHIN_NS:
+        if token.size != one or ends_key_exchange(token, exchanged_ns):
             continue
         asked = [client for client in recent if is_in_time(connection, client, token)]
         if _are_forwards(connection, asked):

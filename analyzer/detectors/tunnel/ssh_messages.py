@@ -33,6 +33,11 @@ ANSWER_AFTER_RTT = 0.75
 ANSWER_WITHIN_RTT = 2.5
 ANSWER_WITHIN_NS = 300 * NS_PER_MS
 
+KEX_REPLY_LEAST = 140
+"""The shortest reply of a key exchange: a host key, a share and a signature of 32 bytes each, with
+their names. NEWKEYS, which has the length of an answer, comes right behind it."""
+KEX_REPLY_WITHIN_NS = 50 * NS_PER_MS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -111,3 +116,13 @@ def is_in_time(connection: Connection, asked: Token, answer: Token) -> bool:
     took = answer.ts_ns - asked.ts_ns
     least = ANSWER_AFTER_RTT * connection.server_rtt_ns
     return least <= took <= answer_within_ns(connection)
+
+
+def is_key_exchange(connection: Connection, token: Token) -> bool:
+    """Whether the server's token is as long as a reply in a key exchange, or longer."""
+    return token.size >= connection.server.wire(KEX_REPLY_LEAST)
+
+
+def ends_key_exchange(token: Token, replied_ns: int) -> bool:
+    """Whether a token as long as an answer may be NEWKEYS, by the time of the last reply."""
+    return token.ts_ns - replied_ns <= KEX_REPLY_WITHIN_NS
