@@ -184,6 +184,7 @@ impl Reader {
             buffer: &mut self.buffer,
             interfaces: &mut self.interfaces,
             issues: &mut self.issues,
+            issues_more: &mut self.issues_more,
             truncated_tail: &mut self.truncated_tail,
             comments: &mut self.comments,
             resolution_ns: &mut self.resolution_ns,
