@@ -144,7 +144,8 @@ class RuleSet:
     def coins_of(self, pool: Pool, host: str = "", port: int = 0) -> tuple[str, ...]:
         """The coins a miner may mine there, by the words of the host name and by the port.
 
-        Where both speak and disagree, the port is believed: hosts serve several coins.
+        Where both speak and disagree neither is believed: operators move coins between ports
+        faster than lists follow.
         """
         known = frozenset(pool.coins)
         words = [word for label in host_labels(host) for word in (label, *label.split("-"))]
@@ -155,6 +156,8 @@ class RuleSet:
         entry = port_of(pool, port)
         by_port = entry.coins if entry else ()
         both = tuple(coin for coin in by_port if coin in by_host)
+        if named and by_port and not both:
+            return ()
         return both or by_port or by_host or (pool.coins if len(pool.coins) == 1 else ())
 
     def coin_of(self, pool: Pool, host: str = "", port: int = 0) -> str:

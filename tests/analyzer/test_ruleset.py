@@ -101,7 +101,7 @@ def test_the_port_says_what_a_contact_is_for(rules: ruleset.RuleSet) -> None:
         ("", 6060, "RVN"),
         ("solo-rvn.pool.example", 0, "RVN"),
         ("ravencoin.pool.example", 1010, "RVN"),
-        ("rvn.pool.example", 1050, "ETC"),
+        ("rvn.pool.example", 1050, ""),
         ("", 1010, ""),
         ("pool.example", 9, ""),
     ],
