@@ -354,7 +354,7 @@ def _attributes(miners: Sequence[Miner], rate: hashrate.Hashrate | None) -> dict
         "wallets": logins if len(logins) > 1 else [],
         "worker": talk.first("worker"),
         "agent": talk.first("agent"),
-        "algorithm": talk.first("algo"),
+        "algorithm": _algorithm(talk),
         "pool_as_named_by_miner": talk.first("host"),
         "difficulties": _difficulties(talk),
         "shares_submitted": sum(len(m.talk.of_kind("submit")) for m in miners),
@@ -366,6 +366,12 @@ def _attributes(miners: Sequence[Miner], rate: hashrate.Hashrate | None) -> dict
         "carriers": talk.values("carrier"),
         "pool_opened_connection": None if talk.miner_is_up else True,
     }
+
+
+def _algorithm(talk: Conversation) -> str:
+    """What a job or share names; a login lists all that the software knows."""
+    rows = (*talk.pool, *talk.of_kind("submit"))
+    return next((str(row["algo"]) for row in rows if row["algo"]), "")
 
 
 def _difficulties(talk: Conversation) -> list[dict[str, object]]:

@@ -145,6 +145,13 @@ def test_difficulties_are_listed_as_they_change() -> None:
     assert found.attributes["difficulties"][1]["frame"] == 3
 
 
+def test_the_algorithm_is_the_jobs_not_the_list_of_the_software() -> None:
+    login = said(">", "login", algo="cn/r,rx/0")
+
+    assert "algorithm" not in only(login, JOB).attributes
+    assert only(login, {**JOB, "algo": "rx/0"}).attributes["algorithm"] == "rx/0"
+
+
 def test_flows_of_one_miner_to_one_pool_are_one_finding() -> None:
     ends = [flow(f"{HOST}:{4000 + n}", f"{POOL_IP}:6060", flow_id=n) for n in range(3)]
     rows = [{**row_, "flow_id": n} for n in range(2) for row_ in (SUBSCRIBE, JOB)]
