@@ -39,6 +39,9 @@ PROOF_LEAST_BYTES = 30
 """The shortest authentication request has 31 bytes and a user's name."""
 PROOF_WITHIN = 4
 """Answers to keyboard-interactive prompts may be short; the request before them is not."""
+SIGNATURE_LEAST_BYTES = 180
+GREETING_LEAST_BYTES = 140
+"""OpenSSH's server names its host keys at once; 140 bytes and more."""
 FIRST_TURN = 4
 
 NOISE_OPENING = 8
@@ -121,7 +124,8 @@ class Connection:
         client: Framing of what the SSH client sends.
         server: Framing of what the SSH server sends.
         compressed: Either side may compress after login.
-        login: Index of the token that ends the login; None if it was not seen.
+        login: Where the login ends; None if that was not seen.
+        lossy: Bytes of the connection were not captured, so an answer may be to something unseen.
         client_is_openssh: By its banner; OpenSSH's first messages after login are well known.
         server_rtt_ns: From the capture point to the SSH server and back.
         client_rtt_ns: From the capture point to the SSH client and back; 0 if not known.
@@ -132,7 +136,8 @@ class Connection:
     server: Suite
     compressed: bool
     client_is_openssh: bool
-    login: int | None
+    login: Login | None
+    lossy: bool
     server_rtt_ns: int
     client_rtt_ns: int
 
@@ -174,7 +179,7 @@ def connection_of(
     )
     tokens = without_noise(without_noise(heard, client, True), server, False)
     login = find_login(tokens, client, server)
-    turns = tokens[: LOGIN_WITHIN_TOKENS if login is None else login + 1]
+    turns = tokens[: LOGIN_WITHIN_TOKENS if login is None else login.index + 1]
     up_rtt, down_rtt = flow.rtt_up_ns, flow.rtt_down_ns
     server_rtt, client_rtt = (down_rtt, up_rtt) if client_is_up else (up_rtt, down_rtt)
     return Connection(
@@ -184,9 +189,10 @@ def connection_of(
         compressed="zlib" in ssh["comp_up"] or "zlib" in ssh["comp_down"],
         client_is_openssh="openssh" in ssh[f"{client_side}_banner"].lower(),
         login=login,
-        server_rtt_ns=_shorter(server_rtt, quickest_answer_ns(turns, by_client=False))
+        lossy=bool(ssh["missing_up"] or ssh["missing_down"]),
+        server_rtt_ns=_nearest(server_rtt, quickest_answer_ns(turns, by_client=False))
         or DEFAULT_RTT_NS,
-        client_rtt_ns=_shorter(client_rtt, quickest_answer_ns(turns, by_client=True)),
+        client_rtt_ns=_nearest(client_rtt, quickest_answer_ns(turns, by_client=True)),
     )
 
 
@@ -219,22 +225,43 @@ def _are_pairs(opening: Sequence[bool]) -> bool:
     return pairs == [True, False] * NOISE_PAIRS
 
 
-def find_login(tokens: Sequence[Token], client: Suite, server: Suite) -> int | None:
-    """Index of the token that ends the login: the first of the server's as short as one byte.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where the login ends.
+
+    Attributes:
+        index: Of the server's token that ends it.
+        merged: That token holds what the server says next as well, as relays make it.
+    """
+
+    index: int
+    merged: bool = False
+
+
+def find_login(tokens: Sequence[Token], client: Suite, server: Suite) -> Login | None:
+    """The end of the login: the server's first message of one byte.
 
     What it answers is a proof of who the client is, and never as short as a keystroke; this keeps
     a one-byte message in the middle of a session from being taken for the end of the login.
     """
     shortest = server.wire(SUCCESS_BYTES)
-    proof = client.wire(PROOF_LEAST_BYTES)
-    seen = [0, 0]
+    proof, signature = client.wire(PROOF_LEAST_BYTES), client.wire(SIGNATURE_LEAST_BYTES)
+    greeting = shortest + server.wire(GREETING_LEAST_BYTES)
+    said: list[int] = []
+    heard = 0
+    merged: Login | None = None
     for index, token in enumerate(tokens[:LOGIN_WITHIN_TOKENS]):
-        seen[token.from_client] += 1
-        if token.from_client or token.size != shortest or min(seen) < LOGIN_TOKENS:
+        if token.from_client:
+            said.append(token.size)
+            merged = None if token.size >= signature else merged
             continue
-        before = [one for one in tokens[:index] if one.from_client][-PROOF_WITHIN:]
-        if any(one.size >= proof for one in before):
-            return index
+        heard += 1
+        if min(heard, len(said)) < LOGIN_TOKENS:
+            continue
+        if token.size == shortest and any(size >= proof for size in said[-PROOF_WITHIN:]):
+            return merged or Login(index=index)
+        if not token.exact and token.size >= greeting and said[-1] >= signature:
+            merged = merged or Login(index=index, merged=True)
     return None
 
 
@@ -252,9 +279,15 @@ def quickest_answer_ns(tokens: Sequence[Token], *, by_client: bool) -> int:
     return max(0, min(waits, default=0))
 
 
-def _shorter(one_ns: int, other_ns: int) -> int:
-    """The shorter of two times of which either may be 0, not known."""
-    return min(one_ns, other_ns) or max(one_ns, other_ns)
+def _nearest(measured_ns: int, turn_ns: int) -> int:
+    """A round trip from what TCP shows and from the quickest turn; either may be 0, not known.
+
+    A late acknowledgement makes the first too long. The second holds what the side took to think,
+    half of it at most for all that is known.
+    """
+    if not measured_ns:
+        return turn_ns // 2
+    return min(measured_ns, turn_ns) if turn_ns else measured_ns
 
 
 def _suite(ssh: Mapping[str, Any], side: str) -> Suite | None:

@@ -80,6 +80,8 @@ def find_early(connection: Connection) -> Request | None:
     flight = first_flight(connection)
     if connection.login is None or flight is None or not flight.asked:
         return None
+    if connection.login.merged and not _ends_as_openssh(connection, flight.tokens):
+        return None
     explained = False
     for index, token, is_first in _replies(connection, flight):
         asked = _answered(connection, flight.asked, token)
@@ -89,7 +91,7 @@ def find_early(connection: Connection) -> Request | None:
                 asked=asked,
                 answer=token,
                 answered_at=index,
-                login=connection.tokens[connection.login],
+                login=connection.tokens[connection.login.index],
                 forwards=_count(connection, flight),
                 lengths=lengths_of(connection, [asked]),
                 refused_likely=explained,
@@ -104,7 +106,7 @@ def first_flight(connection: Connection) -> Flight | None:
     if connection.login is None:
         return None
     sent: list[Token] = []
-    last = connection.login
+    last = connection.login.index
     for index, token in enumerate(connection.tokens[last + 1 :], last + 1):
         since = token.ts_ns - sent[0].ts_ns if sent else 0
         if not token.from_client:
@@ -132,8 +134,7 @@ def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Toke
     if connection.compressed:
         return (sent[:1] if _asks_compressed(connection, sent) else ()), False
     suite = connection.client
-    login = connection.tokens[connection.login or 0]
-    is_late = sent[0].ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS
+    is_late = sent[0].ts_ns - _login_ns(connection) > KEEPALIVE_AFTER_NS
     keepalive = suite.wire(KEEPALIVE) if is_late else None
     asked = [
         token for token in sent if forward_lengths(connection, token) and token.size != keepalive
@@ -144,6 +145,23 @@ def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Toke
         surplus = _without_last(_without_last(asked, no_more), session)
     opens_session = any(token.size in (session, session + no_more) for token in sent)
     return (surplus or asked), bool(surplus) and opens_session
+
+
+def _login_ns(connection: Connection) -> int:
+    return connection.tokens[connection.login.index].ts_ns if connection.login else 0
+
+
+def _ends_as_openssh(connection: Connection, sent: Sequence[Token]) -> bool:
+    """Whether the flight ends with no-more-sessions, alone or in one segment with a forward.
+
+    Where the end of the login was inferred, a password and the success that follows it look like a
+    forward and its answer; nobody sends no-more-sessions in the middle of a login.
+    """
+    suite = connection.client
+    no_more = suite.wire(NO_MORE_SESSIONS)
+    if len(sent) > 1:
+        return sent[-1].size in (no_more, no_more + suite.wire(SESSION_OPEN))
+    return not suite.payloads(sent[0].size) and bool(forward_lengths(connection, sent[0]))
 
 
 def _without_last(tokens: Sequence[Token], size: int) -> list[Token]:
@@ -191,7 +209,7 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
     tells = connection.tells_answers_apart and not connection.compressed
     until = flight.tokens[-1].ts_ns + answer_within_ns(connection)
     is_first = True
-    start = (connection.login or 0) + 1
+    start = connection.login.index + 1 if connection.login else 0
     exchanged_ns = 0
     for index, token in enumerate(connection.tokens[start:], start):
         if token.ts_ns > until:
@@ -212,8 +230,7 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
 
 
 def _is_keepalive(connection: Connection, token: Token) -> bool:
-    login = connection.tokens[connection.login or 0]
-    is_late = token.ts_ns - login.ts_ns > KEEPALIVE_AFTER_NS
+    is_late = token.ts_ns - _login_ns(connection) > KEEPALIVE_AFTER_NS
     return is_late and token.size == connection.client.wire(KEEPALIVE)
 
 
@@ -241,6 +258,8 @@ def _answer_sizes(
         return answers | {one + other for one in answers for other in confirmations}
     one, confirmed = suite.wire(REQUEST_ANSWER), suite.wire(OPEN_CONFIRMATION)
     sizes = {one}
+    if connection.lossy:
+        return frozenset(sizes)
     if is_first and _is_unmistakable(connection, flight.tokens[0]):
         sizes.add(suite.wire(ANSWER_WITH_PORT))
     if is_first and not answer.exact:

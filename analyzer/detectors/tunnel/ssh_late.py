@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from analyzer.detectors.tunnel.ssh_messages import (
     FORWARD_LEAST,
     FORWARD_MOST,
+    KEEPALIVE,
     REQUEST_ANSWER,
     SMALL_MOST,
     Request,
@@ -34,16 +35,20 @@ REPEATED_MOST = 2
 
 def find_late(connection: Connection) -> Request | None:
     """The first request that an answer in the middle of the session gives away."""
-    if connection.login is None or connection.compressed or not connection.tells_answers_apart:
+    login = connection.login
+    if login is None or login.merged:
         return None
-    found = list(_candidates(connection, connection.login + 1))
+    if connection.compressed or not connection.tells_answers_apart:
+        return None
+    found = list(_candidates(connection, login.index + 1))
     repeated = Counter(request.asked.size for request in found)
     return next((one for one in found if repeated[one.asked.size] <= REPEATED_MOST), None)
 
 
 def _candidates(connection: Connection, start: int) -> Iterable[Request]:
-    one = connection.server.wire(REQUEST_ANSWER)
-    small = connection.client.wire(SMALL_MOST)
+    suite = connection.client
+    one, small = connection.server.wire(REQUEST_ANSWER), suite.wire(SMALL_MOST)
+    forwards = suite.sizes(FORWARD_LEAST + 1, FORWARD_MOST) - {suite.wire(KEEPALIVE)}
     recent: deque[Token] = deque(maxlen=TOGETHER_MOST + 1)
     exchanged_ns = 0
     for index, token in enumerate(connection.tokens[start:], start):
@@ -56,7 +61,8 @@ def _candidates(connection: Connection, start: int) -> Iterable[Request]:
         if token.size != one or ends_key_exchange(token, exchanged_ns):
             continue
         asked = [client for client in recent if is_in_time(connection, client, token)]
-        if _are_forwards(connection, asked):
+        # Data beside them may hide a keepalive that the answer is to.
+        if 0 < len(asked) <= TOGETHER_MOST and all(client.size in forwards for client in asked):
             yield Request(
                 asked=asked[0],
                 answer=token,
@@ -67,11 +73,3 @@ def _candidates(connection: Connection, start: int) -> Iterable[Request]:
                 late=True,
             )
             recent.clear()
-
-
-def _are_forwards(connection: Connection, asked: list[Token]) -> bool:
-    """Whether all that may have been answered is as long as a forward and no keepalive."""
-    forwards = connection.client.sizes(FORWARD_LEAST + 1, FORWARD_MOST)
-    keepalive = connection.client.wire(FORWARD_LEAST)
-    is_forward = [token.size in forwards and token.size != keepalive for token in asked]
-    return 0 < len(asked) <= TOGETHER_MOST and all(is_forward)

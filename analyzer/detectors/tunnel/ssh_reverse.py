@@ -15,6 +15,7 @@ from analyzer.detectors.evidence import Case
 from analyzer.detectors.tunnel.ssh_connection import NS_PER_MS, Connection, connection_of
 from analyzer.detectors.tunnel.ssh_forward import find_early
 from analyzer.detectors.tunnel.ssh_late import find_late
+from analyzer.detectors.tunnel.ssh_messages import OPEN_CONFIRMATION
 from analyzer.detectors.tunnel.ssh_use import Use, find_uses
 from analyzer.model import Category, Severity
 from analyzer.times import rfc3339
@@ -34,8 +35,12 @@ REQUEST_WIDE_PADDING = 5.3
 """With padding to 16 bytes more messages share a size, and place and time must tell them apart."""
 REQUEST_COMPRESSED = 5.1
 REQUEST_LATE = 5.1
+REQUEST_LOSSY = 4.0
+"""Where bytes are missing, what came before the answer may not be what it looks like."""
 SEVERAL_FORWARDS = 0.5
 USED = 3.0
+USED_AFAR = 1.5
+"""From a capture point that is not near the client nobody is seen to answer at local speed."""
 USED_AGAIN = 1.0
 TRIED_INSIDE = 1.5
 REVERSED_ROLES = 10.0
@@ -44,8 +49,8 @@ REVERSED_ROLES_MIDSTREAM = 5.0
 OTHER_PORT = 0.5
 LEAVES = 0.3
 CAPS = {"size": 7.0, "behaviour": 5.0, "protocol": 10.0}
-NARROW_PADDING_BYTES = 8
 SSH_PORT = 22
+CHANNELS_LISTED = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,49 +145,78 @@ def _add_request(case: Case, tunnel: Tunnel) -> None:
     request, connection = tunnel.request, tunnel.connection
     if request is None or connection is None:
         return
-    after_login = (request.asked.ts_ns - request.login.ts_ns) / NS_PER_MS
-    took = (request.answer.ts_ns - request.asked.ts_ns) / NS_PER_MS
-    place = "in the middle of the session" if request.late else f"{after_login:.1f} ms after login"
-    text = (
-        f"{place} the client sends {request.asked.size} bytes, the size of a request for a remote "
-        f"forward, and the server answers with {request.answer.size} bytes after {took:.1f} ms, "
-        f"the size of an answer to one"
-    )
     frames = [request.login.frame, request.asked.frame, request.answer.frame]
-    case.add("size", text, _request_weight(request, connection), frames=frames)
+    weight = _request_weight(request, connection)
+    case.add("size", _request_text(tunnel, request, connection), weight, frames=frames)
     if request.forwards > 1:
         text = f"{request.forwards} forwards are asked for"
         case.add("size", text, SEVERAL_FORWARDS, frames=[request.asked.frame])
 
 
+def _request_text(tunnel: Tunnel, request: Request, connection: Connection) -> str:
+    asked, answer = request.asked, request.answer
+    since = _ms(asked.ts_ns - request.login.ts_ns)
+    place = "in the middle of the session" if request.late else f"{since} ms after login"
+    channel = connection.server.wire(OPEN_CONFIRMATION)
+    instead = "" if connection.compressed else f", where a channel would be answered with {channel}"
+    return (
+        f"{place} the client sends {asked.size} bytes and the server answers with {answer.size} "
+        f"bytes {_ms(answer.ts_ns - asked.ts_ns)} ms later: under {_suite_name(tunnel.ssh)} the "
+        f"sizes of a request for a remote forward (-R) and of the answer to one{instead}"
+    )
+
+
 def _request_weight(request: Request, connection: Connection) -> float:
+    is_narrow = connection.tells_answers_apart
     if request.compressed:
-        return REQUEST_COMPRESSED
+        return REQUEST_LOSSY if connection.lossy else REQUEST_COMPRESSED
+    if connection.lossy and not is_narrow:
+        return REQUEST_LOSSY
     if request.late:
         return REQUEST_LATE
-    narrow = connection.server.block == NARROW_PADDING_BYTES and not connection.server.min_body
-    return REQUEST_PLAIN if narrow else REQUEST_WIDE_PADDING
+    return REQUEST_PLAIN if is_narrow else REQUEST_WIDE_PADDING
 
 
 def _add_uses(case: Case, tunnel: Tunnel) -> None:
-    accepted = tunnel.accepted
+    accepted, connection = tunnel.accepted, tunnel.connection
     refused = [use for use in tunnel.uses if not use.accepted]
-    if accepted:
-        quickest = min(use.took_ns for use in accepted) / NS_PER_MS
+    if accepted and connection:
+        is_near = connection.is_near_client
         text = (
-            f"the server opens {len(accepted)} channels ({accepted[0].opened.size} bytes) that the "
-            f"client confirms ({accepted[0].answer.size} bytes) within {quickest:.1f} ms, at local "
-            "speed"
+            f"{_channels(accepted)} ({accepted[0].opened.size} bytes), which the client confirms "
+            f"({accepted[0].answer.size} bytes) after {_ms(_median_ns(accepted))} ms"
         )
-        frames = [frame for use in accepted for frame in (use.opened.frame, use.answer.frame)]
-        case.add("behaviour", text, USED, frames=frames)
+        text += ", the speed of the inside" if is_near else ""
+        weight = USED if is_near else USED_AFAR
+        case.add("behaviour", text, weight, frames=_frames_of(accepted))
         if len(accepted) > 1:
             text = "channels are opened from outside again and again"
-            case.add("behaviour", text, USED_AGAIN, frames=frames[2:])
+            case.add("behaviour", text, USED_AGAIN, frames=_frames_of(accepted[1:]))
     elif refused:
-        text = f"the server opens {len(refused)} channels that nothing inside accepts"
-        frames = [frame for use in refused for frame in (use.opened.frame, use.answer.frame)]
-        case.add("behaviour", text, TRIED_INSIDE, frames=frames)
+        text = f"{_channels(refused)}, which nothing inside accepts"
+        case.add("behaviour", text, TRIED_INSIDE, frames=_frames_of(refused))
+
+
+def _channels(uses: Sequence[Use]) -> str:
+    return f"the server opens {len(uses)} channel{'' if len(uses) == 1 else 's'} towards the inside"
+
+
+def _frames_of(uses: Sequence[Use]) -> list[int]:
+    return [frame for use in uses for frame in (use.opened.frame, use.answer.frame)]
+
+
+def _median_ns(uses: Sequence[Use]) -> int:
+    return sorted(use.took_ns for use in uses)[len(uses) // 2]
+
+
+def _ms(time_ns: int) -> str:
+    return f"{time_ns / NS_PER_MS:.1f}"
+
+
+def _suite_name(ssh: Mapping[str, Any]) -> str:
+    return " with ".join(
+        name.partition("@")[0] for name in (ssh["cipher_up"], ssh["mac_up"]) if name
+    )
 
 
 def _add_context(case: Case, tunnel: Tunnel, observations: Observations) -> None:
@@ -205,14 +239,14 @@ def _title(tunnel: Tunnel) -> str:
     if request and request.refused_likely and not tunnel.uses:
         return f"{flow.src_ip} asks {where} for a reverse SSH tunnel, which is likely refused"
     if tunnel.accepted:
-        times = len(tunnel.accepted)
-        return f"{flow.src_ip} holds a reverse SSH tunnel to {where}, used {times} times"
+        count = len(tunnel.accepted)
+        times = "once" if count == 1 else f"{count} times"
+        return f"{flow.src_ip} holds a reverse SSH tunnel to {where}, used {times}"
     return f"{flow.src_ip} holds a reverse SSH tunnel to {where}, not used so far"
 
 
 def _attributes(tunnel: Tunnel) -> dict[str, object]:
     ssh, request, connection = tunnel.ssh, tunnel.request, tunnel.connection
-    bind = request.bind_length if request else None
     return {
         "client_software": ssh["client_banner"],
         "server_software": ssh["server_banner"],
@@ -234,14 +268,32 @@ def _attributes(tunnel: Tunnel) -> dict[str, object]:
             )
             if holds
         ],
-        "forwards": request.forwards if request else None,
-        "bind_address_length": list(bind) if bind else None,
-        "refused_likely": True if request and request.refused_likely else None,
+        **(_request_attributes(request) if request else {}),
         "channels_opened": len(tunnel.accepted),
         "channels_refused": sum(not use.accepted for use in tunnel.uses),
+        "channel_frames": [use.opened.frame for use in tunnel.uses[:CHANNELS_LISTED]],
         "first_use": rfc3339(tunnel.uses[0].opened.ts_ns) if tunnel.uses else "",
+        "last_use": rfc3339(tunnel.uses[-1].opened.ts_ns) if tunnel.uses else "",
         "server_rtt_ms": round(connection.server_rtt_ns / NS_PER_MS, 3) if connection else None,
         "client_rtt_ms": round(connection.client_rtt_ns / NS_PER_MS, 3) if connection else None,
+    }
+
+
+def _request_attributes(request: Request) -> dict[str, object]:
+    bind = request.bind_length
+    return {
+        "requested_at": rfc3339(request.asked.ts_ns),
+        "login_frame": request.login.frame,
+        "request_frame": request.asked.frame,
+        "request_bytes": request.asked.size,
+        "answer_frame": request.answer.frame,
+        "answer_bytes": request.answer.size,
+        "answer_ms": round((request.answer.ts_ns - request.asked.ts_ns) / NS_PER_MS, 3),
+        "bytes_are_of": "SSH packets" if request.asked.exact else "TCP segments",
+        "forwards": request.forwards,
+        "bind_address_length": list(bind) if bind else None,
+        "late": request.late or None,
+        "refused_likely": request.refused_likely or None,
     }
 
 
@@ -251,6 +303,8 @@ def _not_visible(tunnel: Tunnel) -> list[str]:
         hidden.append("which address and port the forward binds and leads to")
         if not tunnel.uses:
             hidden.append("a use after the end of the capture")
+    if tunnel.connection and not tunnel.connection.is_near_client:
+        hidden.append("who answers at local speed: the capture point is not near the client")
     if tunnel.ssh["missing_up"] or tunnel.ssh["missing_down"]:
         missing = tunnel.ssh["missing_up"] + tunnel.ssh["missing_down"]
         hidden.append(f"{missing} bytes of the connection were not captured")
@@ -260,9 +314,14 @@ def _not_visible(tunnel: Tunnel) -> list[str]:
 
 
 def _next_steps(tunnel: Tunnel) -> list[str]:
-    flow = tunnel.flow
-    return [
+    flow, request = tunnel.flow, tunnel.request
+    steps = [
         f"find the ssh process on {flow.src_ip} with source port {flow.src_port}, and who runs it",
         f"check whether a tunnel to {flow.dst_ip} was approved",
-        "look at what the same host did in the minutes around the first use",
     ]
+    if tunnel.uses:
+        steps.append("look at what the same host did in the minutes around the first use")
+    if request and not request.asked.exact and not tunnel.ssh["carrier"]:
+        frames = ", ".join(str(one.frame) for one in (request.login, request.asked, request.answer))
+        steps.append(f"compare the column tcp.len of frames {frames} in Wireshark with the reasons")
+    return steps

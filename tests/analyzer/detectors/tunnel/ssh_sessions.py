@@ -274,6 +274,8 @@ class Session:
             "up_banner": self._banner(self.client_banner, self.client_least_body),
             "down_banner": self._banner(self.server_banner, self.server_least_body),
             "roles": "normal",
+            "missing_up": 0,
+            "missing_down": 0,
         }
 
     @staticmethod
