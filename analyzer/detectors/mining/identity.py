@@ -90,6 +90,17 @@ class PoolHost:
     rule: str
     proxy: str = ""
 
+    @property
+    def attributes(self) -> dict[str, object]:
+        """The end as a finding describes it."""
+        return {
+            "ip": "" if self.proxy else self.ip,
+            "port": self.port,
+            "name": self.name,
+            "name_source": self.name_source,
+            "operator": self.operator,
+        }
+
 
 def wallet_of(talk: Conversation) -> Wallet | None:
     """The wallet the miner names; one whose checksum holds goes first."""
