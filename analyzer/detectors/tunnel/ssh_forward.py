@@ -140,10 +140,12 @@ def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Toke
         token for token in sent if forward_lengths(connection, token) and token.size != keepalive
     ]
     session, no_more = suite.wire(SESSION_OPEN), suite.wire(NO_MORE_SESSIONS)
+    opens_session = any(token.size in (session, session + no_more) for token in sent)
     surplus = asked
     if not any(token.size == session + no_more for token in sent):
-        surplus = _without_last(_without_last(asked, no_more), session)
-    opens_session = any(token.size in (session, session + no_more) for token in sent)
+        surplus = _without_last(asked, no_more)
+        # Where segments stand for packets, a session is in one with what ends the flight.
+        surplus = _without_last(surplus, session) if sent[0].exact else surplus
     return (surplus or asked), bool(surplus) and opens_session
 
 
