@@ -6,16 +6,19 @@
 //! what follows them.
 
 mod kexinit;
+mod roles;
 mod suite;
 mod tokens;
 
 use md5::{Digest, Md5};
 
 use self::kexinit::KexInit;
+use self::roles::Exchange;
+pub use self::roles::Roles;
 use self::suite::Suite;
 pub use self::tokens::Token;
 use self::tokens::{Cut, Tokens};
-use super::{At, Both, Dir, Event, Events, Parser, Step};
+use super::{At, Both, Event, Events, Parser, Step};
 use crate::bytes::Reader;
 use crate::text::{clip, hex};
 
@@ -27,30 +30,9 @@ const BANNER_BYTES: usize = 255;
 
 const KEXINIT: u8 = 20;
 const NEWKEYS: u8 = 21;
-
-/// Who took which part in the key exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Roles {
-    /// No key exchange message showed it.
-    #[default]
-    Unknown,
-    /// The flow's initiator is the SSH client.
-    Normal,
-    /// The flow's initiator is the SSH server.
-    Reversed,
-}
-
-impl Roles {
-    /// The word used in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Normal => "normal",
-            Self::Reversed => "reversed",
-        }
-    }
-}
+/// What a NEWKEYS packet begins with: length, padding length, message (RFC 4253 sections 6, 7.3).
+const NEWKEYS_PACKET: [u8; 6] = [0, 0, 0, 12, 10, NEWKEYS];
+const NEWKEYS_PACKET_BYTES: usize = 16;
 
 /// What one side of a connection negotiated for what it sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,6 +91,8 @@ enum Phase {
     #[default]
     Banner,
     Packets,
+    /// Bytes of the key exchange are missing; it is over when NEWKEYS comes.
+    Seeking,
     Encrypted,
     Lost,
 }
@@ -118,7 +102,6 @@ struct Side {
     phase: Phase,
     held: Vec<u8>,
     preamble: usize,
-    kexinit: Option<KexInit>,
     cut: Cut,
 }
 
@@ -126,6 +109,8 @@ struct Side {
 #[derive(Debug, Default)]
 pub struct SshParser {
     sides: Both<Side>,
+    lists: Both<Option<KexInit>>,
+    exchange: Exchange,
     summary: Summary,
     tokens: Tokens,
     first: Option<At>,
@@ -198,8 +183,25 @@ impl SshParser {
                 self.message(at, &payload);
                 Some(4 + length)
             }
+            Phase::Seeking => self.seek(at, from),
             Phase::Encrypted | Phase::Lost => None,
         }
+    }
+
+    /// Takes what is not NEWKEYS, or NEWKEYS itself; gives how much that was.
+    fn seek(&mut self, at: At, from: usize) -> Option<usize> {
+        let held = self.sides.of(at.dir).held.get(from..)?;
+        let Some(start) = memchr::memmem::find(held, &NEWKEYS_PACKET) else {
+            // It may begin in the last bytes.
+            let done = held.len().saturating_sub(NEWKEYS_PACKET.len() - 1);
+            return (done > 0).then_some(done);
+        };
+        let end = start + NEWKEYS_PACKET_BYTES;
+        if held.len() < end {
+            return (start > 0).then_some(start);
+        }
+        self.new_keys(at);
+        Some(end)
     }
 
     fn message(&mut self, at: At, payload: &[u8]) {
@@ -207,25 +209,12 @@ impl SshParser {
         match kind {
             KEXINIT => {
                 self.summary.sending.of_mut(at.dir).kexinit_frame = at.frame;
-                self.sides.of_mut(at.dir).kexinit = KexInit::parse(rest);
+                *self.lists.of_mut(at.dir) = KexInit::parse(rest);
             }
-            // KEXDH_INIT, GEX_INIT and GEX_REQUEST come from the client (RFC 4253, 4419, 5656),
-            30 | 32 | 34 => self.see_client(at.dir),
-            // the replies from the server.
-            31 | 33 => self.see_client(at.dir.flip()),
+            30..=49 => self.exchange.note(at.dir, kind),
             NEWKEYS => self.new_keys(at),
             _ => {}
         }
-    }
-
-    fn see_client(&mut self, client: Dir) {
-        if self.summary.roles == Roles::Unknown {
-            self.summary.roles = if client.is_up() { Roles::Normal } else { Roles::Reversed };
-        }
-    }
-
-    fn client(&self) -> Dir {
-        if self.summary.roles == Roles::Reversed { Dir::Down } else { Dir::Up }
     }
 
     fn new_keys(&mut self, at: At) {
@@ -241,9 +230,9 @@ impl SshParser {
 
     /// Chooses as both sides do: the client's first that the server has (RFC 4253 section 7.1).
     fn negotiate(&mut self) {
-        let client = self.client();
-        let (Some(ours), Some(theirs)) =
-            (&self.sides.of(client).kexinit, &self.sides.of(client.flip()).kexinit)
+        self.summary.roles = self.exchange.roles(&self.lists);
+        let client = self.summary.roles.client();
+        let (Some(ours), Some(theirs)) = (self.lists.of(client), self.lists.of(client.flip()))
         else {
             return;
         };
@@ -305,12 +294,13 @@ impl Parser for SshParser {
 
     fn gap(&mut self, at: At, missing: u64, out: &mut Events) -> Step {
         self.summary.sending.of_mut(at.dir).missing += missing;
+        let has_lists = self.lists.of(at.dir).is_some();
         let side = self.sides.of_mut(at.dir);
-        if side.phase == Phase::Encrypted {
-            self.tokens.lose(at.dir, &mut side.cut, out);
-        } else {
-            side.phase = Phase::Lost;
-            side.held = Vec::new();
+        side.held = Vec::new();
+        match side.phase {
+            Phase::Encrypted => self.tokens.lose(at.dir, &mut side.cut, out),
+            Phase::Packets | Phase::Seeking if has_lists => side.phase = Phase::Seeking,
+            _ => side.phase = Phase::Lost,
         }
         Step::More
     }

@@ -27,6 +27,7 @@ pub struct Token {
 #[derive(Debug, Default)]
 pub struct Cut {
     readable: Option<Suite>,
+    lost: bool,
     head: Vec<u8>,
     left: u32,
     size: u32,
@@ -38,6 +39,38 @@ impl Cut {
     pub fn new(readable: Option<Suite>) -> Self {
         Self { readable, ..Self::default() }
     }
+
+    /// Packet borders are not known any more.
+    fn lose(&mut self) {
+        *self = Self { lost: self.readable.is_some(), readable: self.readable, ..Self::default() };
+    }
+
+    /// Follows lengths again if `bytes` are whole packets, one behind the other.
+    ///
+    /// A segment often begins with a packet; that its lengths lead exactly to its end is no chance.
+    fn find_again(&mut self, bytes: &[u8]) {
+        let Some(suite) = self.readable else { return };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some(size) = rest.first_chunk::<4>().and_then(|head| packet_size(suite, *head))
+            else {
+                return;
+            };
+            let Some(after) = usize::try_from(size).ok().and_then(|size| rest.get(size..)) else {
+                return;
+            };
+            rest = after;
+        }
+        self.lost = false;
+    }
+}
+
+/// Bytes of the packet with this length field on the wire; `None` if no packet has it.
+fn packet_size(suite: Suite, head: [u8; 4]) -> Option<u32> {
+    let length = u32::from_be_bytes(head);
+    let block = u32::from(suite.block);
+    let can_be = length <= PACKET_MAX && length >= block && length.is_multiple_of(block);
+    can_be.then(|| 4 + length + u32::from(suite.tag))
 }
 
 /// The tokens of one connection.
@@ -67,16 +100,22 @@ impl Tokens {
     /// Takes encrypted bytes of one direction.
     pub fn take(&mut self, at: At, bytes: &[u8], cut: &mut Cut, out: &mut Events) {
         self.flush(at.dir.flip(), out);
+        if cut.lost {
+            cut.find_again(bytes);
+        }
         match cut.readable {
-            Some(suite) => self.exact(at, bytes, suite, cut, out),
-            None => self.segment(at, bytes.len(), out),
+            Some(suite) if !cut.lost => {
+                self.flush(at.dir, out);
+                self.exact(at, bytes, suite, cut, out);
+            }
+            _ => self.segment(at, bytes.len(), out),
         }
     }
 
-    /// Bytes are missing: lengths cannot be followed any more.
+    /// Bytes are missing: lengths cannot be followed until a segment of whole packets comes.
     pub fn lose(&mut self, dir: Dir, cut: &mut Cut, out: &mut Events) {
         self.flush(dir, out);
-        *cut = Cut::default();
+        cut.lose();
     }
 
     /// Reports what waits for more.
@@ -95,17 +134,15 @@ impl Tokens {
                 cut.started.get_or_insert(at);
                 rest = after;
                 let Some(length) = cut.head.first_chunk::<4>() else { return };
-                let length = u32::from_be_bytes(*length);
-                let block = u32::from(suite.block);
-                if length > PACKET_MAX || length < block || !length.is_multiple_of(block) {
+                let Some(size) = packet_size(suite, *length) else {
                     // Not a length: the stream is not what was negotiated. Go on by segments.
                     let size = cut.head.len() + rest.len();
-                    *cut = Cut::default();
+                    cut.lose();
                     self.segment(at, size, out);
                     return;
-                }
-                cut.left = length + u32::from(suite.tag);
-                cut.size = 4 + cut.left;
+                };
+                cut.size = size;
+                cut.left = size - 4;
                 cut.head.clear();
             }
             let step = usize::try_from(cut.left).unwrap_or(usize::MAX).min(rest.len());
