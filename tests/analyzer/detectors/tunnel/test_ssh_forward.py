@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,8 @@ from tests.analyzer.detectors.tunnel.ssh_uses import BENIGN, REVERSE, Use
 if TYPE_CHECKING:
     from analyzer.detectors.tunnel.ssh_messages import Request
 
+LONGEST_S = 2.0
+"""A tenth of it on an old machine; squared, it would be a minute."""
 RTTS_MS = (1.0, 5.0, 20.0, 70.0, 160.0, 300.0)
 CLIENT_RTTS_MS = (0.1, 1.0, 5.0)
 NARROW = [name for name, made in CIPHERS.items() if made.block == 8 and made.framing != "mac"]
@@ -293,6 +296,22 @@ def benign_sessions(draw: st.DrawFn) -> Session:
 @given(benign_sessions())
 def test_no_talk_in_a_session_is_a_forward(session: Session) -> None:
     assert request_of(session.connection()) is None
+
+
+def test_the_longest_session_the_core_reports_is_judged_at_once() -> None:
+    """20 000 tokens, each second one an answer; in proportion, not squared, to their number."""
+    session = Session()
+    session.login()
+    ssh_uses.nothing(session)
+    for index in range(10_000):
+        session.client(ssh.KEEPALIVE if index % 3 else ssh.data(40), after_ms=20)
+        session.server(ssh.FAILURE)
+    connection = session.connection()
+    started = time.process_time()
+
+    request_of(connection)
+
+    assert time.process_time() - started < LONGEST_S
 
 
 tokens = st.builds(
