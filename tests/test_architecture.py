@@ -6,9 +6,12 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from analyzer.cli import outgate
 from analyzer.detectors import BUILTIN
+from analyzer.detectors.base import Detector
 
 ROOT = Path(__file__).resolve().parent.parent
 RUST_CORE = ROOT / "rust" / "core" / "src"
@@ -146,6 +149,20 @@ def test_every_detector_is_held_independent_of_the_others() -> None:
     }
 
     assert {type(detector).__module__ for detector in BUILTIN} == held
+
+
+@pytest.mark.parametrize("detector", BUILTIN, ids=lambda detector: detector.meta.id)
+def test_every_detector_has_its_page(detector: Detector) -> None:
+    page = ROOT / "docs" / "detectors" / f"{detector.meta.id}.md"
+
+    assert page.is_file(), f"write {page.relative_to(ROOT)}"
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = outgate.list_commands(click.Context(outgate))
+
+    assert [name for name in commands if f"| `{name}" not in readme] == []
 
 
 @pytest.mark.parametrize("lock", ["base.txt", "dev.txt"])

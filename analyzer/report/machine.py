@@ -6,7 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from analyzer.escape import csv_cell
+from analyzer.escape import JSON_MARKUP, csv_cell
 
 if TYPE_CHECKING:
     from analyzer.model import Finding, Report
@@ -40,7 +40,8 @@ CSV_COLUMNS = (
 
 def to_json(value: object) -> str:
     """One line of ASCII JSON; text from the wire is escaped as JSON escapes it."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(JSON_MARKUP)
 
 
 class NdjsonWriter:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.escape import FORMULA_STARTS, csv_cell, escape, shorten
+from analyzer.escape import FORMULA_STARTS, MARKUP, csv_cell, escape, shorten
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 FORBIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -27,6 +27,7 @@ def test_ordinary_text_in_any_script_stays_as_it_is() -> None:
         ("\U000e0041", "\\U000e0041"),
         ("\ud800", "\\ud800"),
         ("\u3164", "\\u3164"),
+        ("<script>", "\\x3cscript\\x3e"),
     ],
 )
 def test_what_could_deceive_a_reader_is_spelled_out(text: str, shown: str) -> None:
@@ -39,6 +40,7 @@ def test_nothing_that_controls_hides_or_reorders_ever_passes(text: str) -> None:
 
     assert shown.isprintable()
     assert not {unicodedata.category(char) for char in shown} & FORBIDDEN_CATEGORIES
+    assert MARKUP.isdisjoint(shown)
 
 
 @given(TEXTS, st.integers(1, 40))

@@ -66,12 +66,14 @@ class Flight:
         tokens: In order.
         last: Index of the last one among the connection's tokens.
         asked: Those that may ask for a forward.
+        forwards_only: Those of them that are as long as neither a session opened nor a keepalive.
         opens_session: A forward and a session are asked for at once.
     """
 
     tokens: Sequence[Token]
     last: int
     asked: Sequence[Token]
+    forwards_only: Sequence[Token]
     opens_session: bool
 
 
@@ -84,7 +86,7 @@ def find_early(connection: Connection) -> Request | None:
         return None
     explained = False
     for index, token, is_first in _replies(connection, flight):
-        asked = _answered(connection, flight.asked, token)
+        asked = _answered(connection, flight.asked if is_first else flight.forwards_only, token)
         sizes = _answer_sizes(connection, flight, token, is_first)
         if asked is not None and token.size in sizes:
             return Request(
@@ -121,7 +123,14 @@ def first_flight(connection: Connection) -> Flight | None:
     if not sent:
         return None
     asked, opens_session = _asked(connection, sent)
-    return Flight(tokens=sent, last=last, asked=asked, opens_session=opens_session)
+    usual = {connection.client.wire(length) for length in (SESSION_OPEN, KEEPALIVE)}
+    return Flight(
+        tokens=sent,
+        last=last,
+        asked=asked,
+        forwards_only=[token for token in asked if token.size not in usual],
+        opens_session=opens_session,
+    )
 
 
 def _together_ns(connection: Connection) -> int:

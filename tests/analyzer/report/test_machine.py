@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from analyzer.escape import FORMULA_STARTS
 from analyzer.model import Report
 from analyzer.report import TextOptions, writer_for
+from analyzer.report.machine import to_json
 from tests.analyzer.report.samples import HOSTILE, mining_report, quiet_report
 from tests.conftest import CheckFinding
 
@@ -76,3 +77,11 @@ def test_csv_is_printable_one_row_a_finding_and_calculates_nothing(agent: str, w
     assert all(line.isprintable() for line in text.split("\n"))
     for name, cell in zip(header, row, strict=True):
         assert cell[:1] not in FORMULA_STARTS, name
+
+
+@given(TEXTS)
+def test_json_holds_no_markup_and_means_the_same(text: str) -> None:
+    line = to_json({"agent": f"<b>&amp;{text}"})
+
+    assert not set("<>&") & set(line)
+    assert json.loads(line) == {"agent": f"<b>&amp;{text}"}

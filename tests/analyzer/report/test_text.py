@@ -85,7 +85,7 @@ def test_findings_past_the_limit_are_counted() -> None:
 def test_markup_from_the_wire_is_shown_and_not_obeyed() -> None:
     text = COLOUR.sub("", shown(mining_report(HOSTILE), TextOptions(colour=True)))
 
-    assert "\\x1b[2J\\u202e=cmd()[red]x[/red]<b>\\x0a logs in to a pool" in text
+    assert "\\x1b[2J\\u202e=cmd()[red]x[/red]\\x3cb\\x3e\\x0a logs in to a pool" in text
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.booleans())

@@ -230,6 +230,15 @@ def own_keepalive(s: Session) -> None:
         s.server(ssh.FAILURE)
 
 
+def session_kept_alive_at_once(s: Session) -> None:
+    """A keepalive right behind the confirmation, as long as the opening of the session."""
+    s.client_banner = "SSH-2.0-Go"
+    s.client(ssh.SESSION)
+    s.server(ssh.CONFIRMATION)
+    s.client(ssh.KEEPALIVE)
+    s.server(ssh.FAILURE)
+
+
 def run_command(s: Session) -> None:
     greet(s)
     open_session(s, ssh.command("ls"))
@@ -400,6 +409,7 @@ BENIGN: dict[str, Use] = {
         nothing_asked_by_server,
         nothing_kept_alive,
         own_keepalive,
+        session_kept_alive_at_once,
         run_command,
         file_server,
         git,

@@ -292,7 +292,7 @@ def benign_sessions(draw: st.DrawFn) -> Session:
     return session
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(benign_sessions())
 def test_no_talk_in_a_session_is_a_forward(session: Session) -> None:
     assert request_of(session.connection()) is None
