@@ -19,16 +19,19 @@ from analyzer.detectors.tunnel.ssh_messages import (
     ANSWER_AFTER_RTT,
     ANSWER_WITH_PORT,
     KEEPALIVE,
+    KEEPALIVE_AFTER_NS,
     NO_MORE_SESSIONS,
     OPEN_CONFIRMATION,
     REQUEST_ANSWER,
     SESSION_OPEN,
+    SMALL_MOST,
     Request,
     answer_within_ns,
     ends_key_exchange,
     forward_lengths,
     is_in_time,
     is_key_exchange,
+    keepalive_sizes,
     lengths_of,
 )
 
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 MERGED_ANSWERS_MOST = 8
 FLIGHT_RTT = 0.6
 FLIGHT_LEAST_NS = 3 * NS_PER_MS
-KEEPALIVE_AFTER_NS = 900 * NS_PER_MS
-"""A request as long as a keepalive counts as a forward only this soon after login."""
+BUNDLE_LEAST = 180
+"""Requests for a terminal with its environment, and proofs of host keys, are no shorter."""
 REFUSAL_TEXT = len("Server has disabled port forwarding.")
 
 # zlib shortens what repeats: a second request more than the first, a short answer hardly.
@@ -66,14 +69,12 @@ class Flight:
         tokens: In order.
         last: Index of the last one among the connection's tokens.
         asked: Those that may ask for a forward.
-        forwards_only: Those of them that are as long as neither a session opened nor a keepalive.
         opens_session: A forward and a session are asked for at once.
     """
 
     tokens: Sequence[Token]
     last: int
     asked: Sequence[Token]
-    forwards_only: Sequence[Token]
     opens_session: bool
 
 
@@ -86,7 +87,7 @@ def find_early(connection: Connection) -> Request | None:
         return None
     explained = False
     for index, token, is_first in _replies(connection, flight):
-        asked = _answered(connection, flight.asked if is_first else flight.forwards_only, token)
+        asked = _answered(connection, flight.asked, token)
         sizes = _answer_sizes(connection, flight, token, is_first)
         if asked is not None and token.size in sizes:
             return Request(
@@ -123,14 +124,7 @@ def first_flight(connection: Connection) -> Flight | None:
     if not sent:
         return None
     asked, opens_session = _asked(connection, sent)
-    usual = {connection.client.wire(length) for length in (SESSION_OPEN, KEEPALIVE)}
-    return Flight(
-        tokens=sent,
-        last=last,
-        asked=asked,
-        forwards_only=[token for token in asked if token.size not in usual],
-        opens_session=opens_session,
-    )
+    return Flight(tokens=sent, last=last, asked=asked, opens_session=opens_session)
 
 
 def _together_ns(connection: Connection) -> int:
@@ -144,9 +138,9 @@ def _asked(connection: Connection, sent: Sequence[Token]) -> tuple[Sequence[Toke
         return (sent[:1] if _asks_compressed(connection, sent) else ()), False
     suite = connection.client
     is_late = sent[0].ts_ns - _login_ns(connection) > KEEPALIVE_AFTER_NS
-    keepalive = suite.wire(KEEPALIVE) if is_late else None
+    unsure = keepalive_sizes(connection) if is_late else frozenset()
     asked = [
-        token for token in sent if forward_lengths(connection, token) and token.size != keepalive
+        token for token in sent if forward_lengths(connection, token) and token.size not in unsure
     ]
     session, no_more = suite.wire(SESSION_OPEN), suite.wire(NO_MORE_SESSIONS)
     opens_session = any(token.size in (session, session + no_more) for token in sent)
@@ -227,7 +221,7 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
             return
         if token.from_client:
             is_first = is_first and index <= flight.last
-            if not is_first and (not tells or _is_keepalive(connection, token)):
+            if not is_first and (not tells or _may_be_answered(connection, token)):
                 return
             continue
         if is_first or not ends_key_exchange(token, exchanged_ns):
@@ -240,9 +234,10 @@ def _replies(connection: Connection, flight: Flight) -> Iterator[tuple[int, Toke
             until = until if tells else min(until, token.ts_ns + beside_ns)
 
 
-def _is_keepalive(connection: Connection, token: Token) -> bool:
-    is_late = token.ts_ns - _login_ns(connection) > KEEPALIVE_AFTER_NS
-    return is_late and token.size == connection.client.wire(KEEPALIVE)
+def _may_be_answered(connection: Connection, token: Token) -> bool:
+    """Whether a one-byte answer may be to this: it is neither a keystroke nor a bundle."""
+    suite = connection.client
+    return suite.wire(SMALL_MOST) < token.size < suite.wire(BUNDLE_LEAST)
 
 
 def _answered(connection: Connection, asked: Sequence[Token], answer: Token) -> Token | None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from analyzer.detectors.tunnel.ssh_messages import (
     FORWARD_LEAST,
     FORWARD_MOST,
-    KEEPALIVE,
     REQUEST_ANSWER,
+    SERVICE_REQUEST,
     SMALL_MOST,
     Request,
     ends_key_exchange,
     is_in_time,
     is_key_exchange,
+    keepalive_sizes,
     lengths_of,
 )
 
@@ -40,15 +41,26 @@ def find_late(connection: Connection) -> Request | None:
         return None
     if connection.compressed or not connection.tells_answers_apart:
         return None
+    if not _pads_no_more_than_needed(connection, login.index):
+        return None
     found = list(_candidates(connection, login.index + 1))
     repeated = Counter(request.asked.size for request in found)
     return next((one for one in found if repeated[one.asked.size] <= REPEATED_MOST), None)
 
 
+def _pads_no_more_than_needed(connection: Connection, login: int) -> bool:
+    """Whether the client's service request, the same in every login, is as long as it should be.
+
+    Java's libraries pad by a block more, and their keepalives get as long as a forward.
+    """
+    size = connection.client.wire(SERVICE_REQUEST)
+    return any(token.from_client and token.size == size for token in connection.tokens[:login])
+
+
 def _candidates(connection: Connection, start: int) -> Iterable[Request]:
     suite = connection.client
     one, small = connection.server.wire(REQUEST_ANSWER), suite.wire(SMALL_MOST)
-    forwards = suite.sizes(FORWARD_LEAST + 1, FORWARD_MOST) - {suite.wire(KEEPALIVE)}
+    forwards = suite.sizes(FORWARD_LEAST, FORWARD_MOST) - keepalive_sizes(connection)
     recent: deque[Token] = deque(maxlen=TOGETHER_MOST + 1)
     exchanged_ns = 0
     for index, token in enumerate(connection.tokens[start:], start):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from analyzer.detectors.tunnel.ssh_connection import Connection, Token
 
+SERVICE_REQUEST = 17
+"""For `ssh-userauth`, the first message that is encrypted in every login."""
 REQUEST_ANSWER = SUCCESS_BYTES
 ANSWER_WITH_PORT = 5
 SMALL_MOST = 11
@@ -27,6 +29,11 @@ FORWARD_MOST = FORWARD_LEAST + 63
 UNIX_FORWARD_LEAST = 41
 """`streamlocal-forward@openssh.com` with an empty path."""
 KEEPALIVE = FORWARD_LEAST
+KEEPALIVE_LEAST = 20
+KEEPALIVE_MOST = 35
+"""Keepalives of other programs: `keepalive@sshd.apache.org` has 31 bytes, and JSch pads more."""
+KEEPALIVE_AFTER_NS = 900 * NS_PER_MS
+"""A request as long as a keepalive counts as a forward only this soon after login."""
 NO_MORE_SESSIONS = 34
 
 ANSWER_AFTER_RTT = 0.75
@@ -64,6 +71,11 @@ class Request:
     late: bool = False
     refused_likely: bool = False
     compressed: bool = False
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the request is the client's first message, but came too late to be sure."""
+        return not self.late and self.asked.ts_ns - self.login.ts_ns > KEEPALIVE_AFTER_NS
 
     @property
     def bind_length(self) -> tuple[int, int] | None:
@@ -126,3 +138,14 @@ def is_key_exchange(connection: Connection, token: Token) -> bool:
 def ends_key_exchange(token: Token, replied_ns: int) -> bool:
     """Whether a token as long as an answer may be NEWKEYS, by the time of the last reply."""
     return token.ts_ns - replied_ns <= KEX_REPLY_WITHIN_NS
+
+
+def keepalive_sizes(connection: Connection) -> frozenset[int]:
+    """How long keepalives of the client are.
+
+    Under padding to 16 bytes those of OpenSSH only: what others send is as long as most forwards.
+    """
+    suite = connection.client
+    if connection.tells_answers_apart:
+        return suite.sizes(KEEPALIVE_LEAST, KEEPALIVE_MOST)
+    return frozenset({suite.wire(KEEPALIVE)})

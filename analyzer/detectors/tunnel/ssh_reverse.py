@@ -35,8 +35,9 @@ REQUEST_WIDE_PADDING = 5.3
 """With padding to 16 bytes more messages share a size, and place and time must tell them apart."""
 REQUEST_COMPRESSED = 5.1
 REQUEST_LATE = 5.1
-REQUEST_LOSSY = 4.0
-"""Where bytes are missing, what came before the answer may not be what it looks like."""
+REQUEST_DOUBTFUL = 3.7
+"""With wide padding or compression: where bytes are missing, what came before the answer may not be
+what it looks like; and the first message of a quiet connection may be a program's keepalive."""
 SEVERAL_FORWARDS = 0.5
 USED = 3.0
 USED_AFAR = 1.5
@@ -167,11 +168,11 @@ def _request_text(tunnel: Tunnel, request: Request, connection: Connection) -> s
 
 
 def _request_weight(request: Request, connection: Connection) -> float:
-    is_narrow = connection.tells_answers_apart
+    is_narrow = connection.tells_answers_apart and not request.compressed
+    if not is_narrow and (connection.lossy or request.is_delayed):
+        return REQUEST_DOUBTFUL
     if request.compressed:
-        return REQUEST_LOSSY if connection.lossy else REQUEST_COMPRESSED
-    if connection.lossy and not is_narrow:
-        return REQUEST_LOSSY
+        return REQUEST_COMPRESSED
     if request.late:
         return REQUEST_LATE
     return REQUEST_PLAIN if is_narrow else REQUEST_WIDE_PADDING

@@ -13,8 +13,9 @@ from analyzer.detectors.tunnel.ssh_connection import (
     find_login,
 )
 from tests.analyzer.detectors.tunnel import ssh_sessions as ssh
+from tests.analyzer.detectors.tunnel.ssh_benign import nothing, shell
 from tests.analyzer.detectors.tunnel.ssh_sessions import CIPHERS, MS, Session
-from tests.analyzer.detectors.tunnel.ssh_uses import nothing, reverse, shell
+from tests.analyzer.detectors.tunnel.ssh_uses import reverse
 
 # Bytes of each message on the wire, from captures of OpenSSH (knowledge of the suites' authors:
 # RFC 4253 section 6, PROTOCOL.chacha20poly1305): message, payload, then one column for each suite.

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from analyzer.detectors.tunnel.ssh_connection import Connection, Suite, Token, find_login
 from analyzer.detectors.tunnel.ssh_forward import find_early
 from analyzer.detectors.tunnel.ssh_late import find_late
+from tests.analyzer.detectors.tunnel import ssh_benign, ssh_uses
 from tests.analyzer.detectors.tunnel import ssh_sessions as ssh
-from tests.analyzer.detectors.tunnel import ssh_uses
+from tests.analyzer.detectors.tunnel.ssh_benign import BENIGN
 from tests.analyzer.detectors.tunnel.ssh_sessions import CIPHERS, Session
-from tests.analyzer.detectors.tunnel.ssh_uses import BENIGN, REVERSE, Use
+from tests.analyzer.detectors.tunnel.ssh_uses import REVERSE, Use
 
 if TYPE_CHECKING:
     from analyzer.detectors.tunnel.ssh_messages import Request
@@ -146,7 +147,7 @@ def test_a_password_after_a_long_refusal_is_no_forward() -> None:
     session.server([ssh.of_length(53, 300), ssh.of_length(51, 31)])
     session.client(ssh.of_length(50, 60), after_ms=1500)
     session.server(b"\x34")
-    ssh_uses.shell(session)
+    ssh_benign.shell(session)
 
     assert request_of(session.connection()) is None
 
@@ -202,7 +203,7 @@ def test_a_refusal_that_explains_itself_is_told(cipher: str) -> None:
 
 def forward_late(session: Session) -> None:
     """`ssh -O forward` on a shared connection."""
-    ssh_uses.shared(session)
+    ssh_benign.shared(session)
     session.client(ssh.tcpip_forward(), after_ms=4000)
     session.server(ssh.SUCCESS)
     session.client(ssh.data(1), after_ms=3000)
@@ -224,7 +225,7 @@ def test_a_late_forward_is_not_guessed_where_padding_is_wide(cipher: str) -> Non
 @pytest.mark.parametrize("cipher", ["chacha20", "aes-gcm", "ctr+sha2-256"])
 def test_keepalives_of_either_side_are_no_forward(interval_ms: int, cipher: str) -> None:
     def kept_alive(session: Session) -> None:
-        ssh_uses.nothing(session)
+        ssh_benign.nothing(session)
         for index in range(8):
             if index % 2:
                 session.client(ssh.KEEPALIVE, after_ms=interval_ms)
@@ -292,7 +293,7 @@ def benign_sessions(draw: st.DrawFn) -> Session:
     return session
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(benign_sessions())
 def test_no_talk_in_a_session_is_a_forward(session: Session) -> None:
     assert request_of(session.connection()) is None
@@ -302,7 +303,7 @@ def test_the_longest_session_the_core_reports_is_judged_at_once() -> None:
     """20 000 tokens, each second one an answer; in proportion, not squared, to their number."""
     session = Session()
     session.login()
-    ssh_uses.nothing(session)
+    ssh_benign.nothing(session)
     for index in range(10_000):
         session.client(ssh.KEEPALIVE if index % 3 else ssh.data(40), after_ms=20)
         session.server(ssh.FAILURE)

@@ -8,8 +8,8 @@ import pytest
 
 from analyzer.detectors.tunnel.ssh_reverse import SshReverse
 from analyzer.model import Category, Severity
+from tests.analyzer.detectors.tunnel import ssh_benign, ssh_uses
 from tests.analyzer.detectors.tunnel import ssh_sessions as ssh
-from tests.analyzer.detectors.tunnel import ssh_uses
 from tests.analyzer.detectors.tunnel.ssh_sessions import CIPHERS, Session
 from tests.builders import context
 
@@ -131,6 +131,20 @@ def test_what_was_not_captured_makes_it_less_sure() -> None:
     assert any("900 bytes" in clause for clause in found.not_visible)
 
 
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_a_first_message_that_may_be_a_heartbeat_is_no_alarm(cipher: str) -> None:
+    session = Session(cipher=CIPHERS[cipher])
+    session.login()
+    for _ in range(2):
+        session.client(ssh.global_request("keepalive@sshd.apache.org"), after_ms=30_000)
+        session.server(ssh.FAILURE)
+
+    assert [found.confidence >= ALARM for found in judge(session, to="203.0.113.9:443")] in (
+        [],
+        [False],
+    )
+
+
 def test_another_port_than_22_adds_to_it() -> None:
     session = played(ssh_uses.reverse)
 
@@ -173,7 +187,7 @@ def test_without_syn_reversed_roles_are_less_sure() -> None:
 
 @pytest.mark.parametrize("roles", ["normal", "unknown"])
 def test_plain_sessions_give_nothing(roles: str) -> None:
-    assert judge(played(ssh_uses.shell), roles=roles) == []
+    assert judge(played(ssh_benign.shell), roles=roles) == []
 
 
 def test_a_suite_that_is_not_known_still_shows_reversed_roles() -> None:
