@@ -9,6 +9,8 @@ use super::{At, Both, Event, Events, Parser, Step, dns, other, ssh::SshParser};
 /// Deliveries of each direction that are probed before a flow counts as unknown. A proxy's greeting
 /// takes two or three at most; what comes later is in the middle of something.
 const TRIES: u8 = 4;
+/// Bytes that tell protocols apart; fewer are held until more come.
+const PROBE_BYTES: usize = 8;
 /// Carriers looked through, one inside the other.
 const DEPTH_MAX: u8 = 4;
 /// Bytes a server may send before its SSH banner.
@@ -35,6 +37,8 @@ pub struct Session {
     app: App,
     tries: Both<u8>,
     said: Both<bool>,
+    /// A direction's bytes that are too few to tell anything.
+    held: Both<Vec<u8>>,
     carrier: &'static str,
     depth: u8,
     dns_port: bool,
@@ -56,6 +60,7 @@ impl Session {
             app: App::default(),
             tries: Both::default(),
             said: Both::default(),
+            held: Both::default(),
             carrier,
             depth,
             dns_port: false,
@@ -75,6 +80,24 @@ impl Session {
     }
 
     fn probe(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
+        let held = self.held.of_mut(at.dir);
+        if held.is_empty() && bytes.len() >= PROBE_BYTES {
+            return self.probe_whole(at, bytes, out);
+        }
+        let before = held.len();
+        held.extend_from_slice(bytes);
+        let says_enough = other::label_first_bytes(at.dir.is_up(), held).is_some();
+        if held.len() < PROBE_BYTES && !says_enough {
+            return Step::More;
+        }
+        let whole = std::mem::take(held);
+        let step = self.probe_whole(at, &whole, out);
+        // What was held may have been a short reply of a proxy, and this the beginning.
+        let is_open = matches!((step, &self.state), (Step::More, State::Probing));
+        if before > 0 && is_open { self.probe_whole(at, bytes, out) } else { step }
+    }
+
+    fn probe_whole(&mut self, at: At, bytes: &[u8], out: &mut Events) -> Step {
         let opens = !std::mem::replace(self.said.of_mut(at.dir), true);
         if let Some((parser, name, encrypted)) = self.recognise(at, bytes, opens) {
             return self.begin(parser, App { name, encrypted }, at, bytes, out);
@@ -195,6 +218,7 @@ impl Parser for Session {
 
     fn gap(&mut self, at: At, missing: u64, out: &mut Events) -> Step {
         *self.said.of_mut(at.dir) = true;
+        self.held.of_mut(at.dir).clear();
         let State::Parsing(parser) = &mut self.state else { return Step::More };
         let step = parser.gap(at, missing, out);
         self.follow(step, at, &[], out)
@@ -215,4 +239,56 @@ fn is_ssh(bytes: &[u8]) -> bool {
     }
     let start = bytes.get(..BANNER_WITHIN).unwrap_or(bytes);
     memchr::memmem::find(start, b"\nSSH-2.0-").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dir;
+    use super::*;
+
+    fn app_of(deliveries: &[(Dir, &[u8])]) -> &'static str {
+        let (mut session, mut out) = (Session::new(40_000, 22), Events::new());
+        for (frame, (dir, bytes)) in (1..).zip(deliveries) {
+            session.data(At { frame, ts: 0, dir: *dir }, bytes, &mut out);
+        }
+        session.app().name
+    }
+
+    #[test]
+    fn a_banner_in_any_pieces_is_ssh() {
+        let banner = b"SSH-2.0-OpenSSH_9.9\r\n";
+        for cut in 1..banner.len() {
+            let (head, rest) = banner.split_at(cut);
+            assert_eq!(app_of(&[(Dir::Up, head), (Dir::Up, rest)]), "ssh", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_miner_behind_socks_is_heard() {
+        let line = b"{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"x/1\"]}\n";
+        let app = app_of(&[
+            (Dir::Up, &[5, 1, 0]),
+            (Dir::Down, &[5, 0]),
+            (Dir::Up, &[5, 1, 0, 1, 198, 51, 100, 5, 13, 5]),
+            (Dir::Down, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+            (Dir::Up, line),
+        ]);
+        assert_eq!(app, "json");
+    }
+
+    #[test]
+    fn a_line_behind_two_odd_bytes_is_still_heard() {
+        let line = b"{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"x/1\"]}\n";
+        assert_eq!(app_of(&[(Dir::Up, &[0, 1]), (Dir::Up, line)]), "json");
+    }
+
+    #[test]
+    fn bytes_that_say_nothing_are_given_up() {
+        let (mut session, mut out) = (Session::new(1, 2), Events::new());
+        for frame in 1..=u64::from(TRIES) {
+            session.data(At { frame, ts: 0, dir: Dir::Up }, &[0xfe; 32], &mut out);
+        }
+        assert!(session.is_over());
+        assert!(out.is_empty());
+    }
 }
