@@ -39,6 +39,13 @@ def rust_ranks() -> dict[str, int]:
     }
 
 
+def table_columns() -> dict[str, list[str]]:
+    """The columns of every table of the core, as its schemas name them."""
+    code = (RUST_CORE / "table" / "schema.rs").read_text(encoding="utf-8")
+    schemas = re.findall(r"pub const (\w+): Schema =\s*&\[(.*?)\];", code, re.DOTALL)
+    return {name.lower(): re.findall(r'\("(\w+)",', body) for name, body in schemas}
+
+
 def module_of(source: Path) -> str:
     return source.relative_to(RUST_CORE).parts[0].removesuffix(".rs")
 
@@ -135,6 +142,18 @@ def test_every_place_that_names_a_minimum_version_names_the_same() -> None:
     assert f"NEEDS_PYTHON={python} " in scripts
     assert f"NEEDS_RUST={rust}\n" in scripts
     assert f"Python {python} and Rust {rust} or later" in contributing
+
+
+SHARED_COLUMNS = {"flow_id", "frame", "ts", "up"}
+
+
+@pytest.mark.parametrize(("table", "columns"), table_columns().items())
+def test_every_column_of_a_table_is_described(table: str, columns: list[str]) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    described = re.search(rf"^\| `{table}` \|.*$", text, re.MULTILINE)
+
+    assert described, f"docs/architecture.md does not list the table {table}"
+    assert set(columns) - SHARED_COLUMNS <= set(re.findall(r"\w+", described[0]))
 
 
 @pytest.mark.parametrize("name", IMPORT_NAMES)
