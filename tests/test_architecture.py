@@ -72,7 +72,8 @@ def rust_sources() -> list[Path]:
 
 def is_source(path: Path) -> bool:
     written = path.suffix in {".py", ".rs", ".sh"} or path.parent.name == "scripts"
-    return path.is_file() and written and "__pycache__" not in path.parts
+    made = "__pycache__" in path.parts or path.is_relative_to(ROOT / "bench" / "data")
+    return path.is_file() and written and not made
 
 
 def all_sources() -> list[Path]:
