@@ -31,7 +31,11 @@ def test_icmp_has_no_ports() -> None:
     assert seen.flow(0).ref.src_port is None
 
 
-def test_rows_of_one_flow_come_in_order_though_flows_are_mixed() -> None:
+@pytest.mark.parametrize("at_once", [0, 10_000])
+def test_rows_of_one_flow_come_in_order_though_flows_are_mixed(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analyzer.observations.MAX_ROWS_AT_ONCE", at_once)
     seen = observations(
         mining=[
             row("mining", flow_id=2, frame=5, kind="login"),
@@ -63,6 +67,14 @@ def test_a_caller_cannot_change_what_another_sees() -> None:
     mine["name"] = "changed"
 
     assert list(seen.table("labels")["name"]) == ["mqtt"]
+
+
+def test_a_row_given_out_may_be_changed_without_harm() -> None:
+    seen = observations(mining=[row("mining", flow_id=1, kind="login")])
+
+    seen.rows("mining", 1)[0]["kind"] = "mine now"
+
+    assert seen.rows("mining", 1)[0]["kind"] == "login"
 
 
 def test_there_are_only_the_tables_of_the_architecture() -> None:
