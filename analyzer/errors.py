@@ -100,7 +100,9 @@ class CaptureUnreadable(OutgateError):  # noqa: N818 - it names the state of the
         self.path = path
         self.offset = offset
         self.reason = reason
-        super().__init__(f"cannot read {path} at byte {offset}: {reason}", hint=hint)
+        # At the very beginning the place says nothing: the file was not opened, or is no capture.
+        place = f"{path} at byte {offset}" if offset else path
+        super().__init__(f"cannot read {place}: {reason}", hint=hint)
 
 
 class ToolMissingError(OutgateError):
