@@ -6,6 +6,12 @@
     │   │   └── RulesetError       2   rule data cannot be used: file, table, key, what is wrong
     │   └── UnknownRuleError       2   no rule has the id that was asked for
     ├── CaptureUnreadable          3   an input is not what it claims to be
+    ├── StoreError                 2   the store cannot do what was asked
+    │   ├── NotFoundError          2   it holds no such thing
+    │   ├── ConflictError          2   the thing is in a state that does not allow it
+    │   │   └── StaleVersionError  2   somebody else changed the thing in between
+    │   ├── LimitError             2   a bound of the service would be passed
+    │   └── StoreUnavailable       2   the database or the disk refuses: full, locked, gone
     └── ToolMissingError           2   another program is needed and is not installed
 
 Each carries the exit status of the command line (2 wrong usage or configuration, 3 an input that
@@ -19,6 +25,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 _MESSAGE_MAX_CHARS = 2000
+_NAME_MAX_CHARS = 100
 
 
 class OutgateError(Exception):
@@ -103,6 +110,56 @@ class CaptureUnreadable(OutgateError):  # noqa: N818 - it names the state of the
         # At the very beginning the place says nothing: the file was not opened, or is no capture.
         place = f"{path} at byte {offset}" if offset else path
         super().__init__(f"cannot read {place}: {reason}", hint=hint)
+
+
+class StoreError(OutgateError):
+    """Something the store cannot do."""
+
+
+class NotFoundError(StoreError):
+    """The store holds no such thing.
+
+    Args:
+        kind: What was looked for: "capture", "finding".
+        name: The id as it was given.
+        hint: Where ids are listed, or "".
+    """
+
+    def __init__(self, kind: str, name: str, *, hint: str = "") -> None:
+        self.kind = kind
+        self.name = name
+        super().__init__(f"cannot find a {kind} with the id {name[:_NAME_MAX_CHARS]}", hint=hint)
+
+
+class ConflictError(StoreError):
+    """The thing is in a state that does not allow what was asked."""
+
+
+class StaleVersionError(ConflictError):
+    """Somebody else changed the thing since it was read.
+
+    Args:
+        kind: What was to be changed: "finding".
+        name: Its id.
+        expected: The version the caller knew.
+        actual: The version it has now.
+    """
+
+    def __init__(self, kind: str, name: str, *, expected: int, actual: int) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"cannot change {kind} {name}: version {expected} was read, it is now at {actual}",
+            hint="read it again, look at what changed, and repeat the change",
+        )
+
+
+class LimitError(StoreError):
+    """A bound of the service would be passed; the message names it."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - it names the state of the store
+    """The database or the disk refuses: full, locked by another service, not reachable."""
 
 
 class ToolMissingError(OutgateError):
