@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from analyzer import __version__
-from api.routes import health
+from api import errors
+from api.settings import ServiceSettings, load_settings
+from api.state import ServiceState
+
+if TYPE_CHECKING:
+    from analyzer.store import Store
+
+ROUTES = ("health",)
+"""Modules of `api.routes`, each with a `router`; paths are taken in this order."""
 
 
-def create_app() -> FastAPI:
-    """The application with every route."""
+def create_app(
+    settings: ServiceSettings | None = None,
+    store: Store | None = None,
+    supervisor: Any = None,  # noqa: ANN401
+    dispatcher: Any = None,  # noqa: ANN401
+) -> FastAPI:
+    """The application with every route.
+
+    Args:
+        settings: What the operator set; read from the environment when not given.
+        store: An open store that the caller closes.
+        supervisor: Runs the workers; None runs no jobs.
+        dispatcher: Pushes findings to sinks; None pushes nothing.
+    """
+    settings = settings or load_settings()
     app = FastAPI(
         title="Outgate",
         version=__version__,
         summary="Network egress forensics: captures in, findings out.",
+        openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
+        max_body_size=settings.max_body,
     )
-    app.include_router(health.router)
+    app.state.outgate = ServiceState(
+        settings=settings, opened=store, supervisor=supervisor, dispatcher=dispatcher
+    )
+    errors.install(app)
+    for name in ROUTES:
+        app.include_router(importlib.import_module(f"api.routes.{name}").router)
     return app
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's name, which clients are generated from."""
+    return route.name
 
 
 def from_environment() -> FastAPI:

@@ -1,0 +1,104 @@
+"""Who is calling: API keys, sessions of people, access tokens of the operator's issuer.
+
+A caller is found once for each request, before its body is read, and kept in the request's scope.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from analyzer.store.records import Actor, Scope
+from api.errors import Problem
+from api.state import ServiceState
+
+KEY_TEXT = re.compile(r"og_[A-Za-z0-9]{1,40}_[A-Za-z0-9_-]{16,120}")
+"""What a key looks like; anything else is refused without a look at the store."""
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="outgate"'}
+STATE_NAME = "caller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Somebody whose request is answered.
+
+    Attributes:
+        actor: As the audit log names them.
+        kind: key, session, token, or local where the service runs without authentication.
+        scopes: What they may do.
+    """
+
+    actor: Actor
+    kind: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the scope, or `admin`, is among theirs."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+def authenticate(request: Request, state: ServiceState) -> Caller:
+    """The caller of a request, found at most once.
+
+    Raises:
+        Problem: 401 when nobody known is calling.
+    """
+    kept = getattr(request.state, STATE_NAME, None)
+    if isinstance(kept, Caller):
+        return kept
+    caller = _identify(request, state)
+    setattr(request.state, STATE_NAME, caller)
+    return caller
+
+
+def authorize(caller: Caller, scope: Scope | None) -> None:
+    """Refuses a caller who lacks a scope; None needs no more than being known.
+
+    Raises:
+        Problem: 403 naming the scope.
+    """
+    if scope is not None and not caller.may(scope):
+        raise Problem(
+            "forbidden",
+            detail=f"cannot do this without the scope {scope}",
+            hint=f"use a key with the scope {scope}, or have an administrator make one",
+        )
+
+
+def source_address(request: Request) -> str:
+    """Where the connection comes from; headers of proxies are not believed."""
+    return request.client.host if request.client else ""
+
+
+def _identify(request: Request, state: ServiceState) -> Caller:
+    if not state.settings.auth:
+        return Caller(actor=_actor(request, "local"), kind="local", scopes=frozenset(Scope))
+    text = presented(request)
+    if not text:
+        raise Problem(
+            "unauthenticated", detail="cannot tell who is calling: no key", headers=CHALLENGE
+        )
+    key = state.store.keys.verify(text) if KEY_TEXT.fullmatch(text) else None
+    if key is None:
+        raise Problem(
+            "unauthenticated",
+            detail="cannot accept the key: it is unknown, expired or revoked",
+            headers={"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'},
+        )
+    return Caller(actor=_actor(request, f"key:{key.id}"), kind="key", scopes=key.scopes)
+
+
+def presented(request: Request) -> str:
+    """The credential of a request's headers, "" when there is none."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    return request.headers.get("x-api-key", "").strip()
+
+
+def _actor(request: Request, name: str) -> Actor:
+    request_id = getattr(request.state, "request_id", "")
+    return Actor(name=name, source_ip=source_address(request), request_id=request_id)

@@ -1,0 +1,122 @@
+"""The router of every route module: who may call is settled before a body is read.
+
+from api.routing import ServiceRouter
+
+router = ServiceRouter(prefix="/v1/findings", tags=["findings"])
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.auth import authenticate, authorize
+from api.dependencies import Needs
+from api.errors import Problem
+from api.state import state_of
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRequest(Request):
+    """A request whose JSON is RFC 8259 and no more."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - it is any JSON value
+        """The body as a value.
+
+        Raises:
+            Problem: It is no JSON, too deep, holds NaN, a huge number, half surrogates or NUL.
+        """
+        return parse_json(await self.body())
+
+
+class ServiceRoute(APIRoute):
+    """A route that admits its caller first, then reads the body."""
+
+    def get_route_handler(self) -> Handler:
+        """Wraps the framework's handler."""
+        handler = super().get_route_handler()
+        needs = tuple(_needs_of(self.dependant))
+
+        async def handle(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
+            if needs:
+                await run_in_threadpool(_admit, strict, needs)
+            return await handler(strict)
+
+        return handle
+
+
+class ServiceRouter(APIRouter):
+    """A router of such routes, each with its function's name as operation id."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - whatever APIRouter takes
+        settings.setdefault("route_class", ServiceRoute)
+        super().__init__(**settings)
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is any JSON value
+    """The value of a JSON text; what Python takes beyond RFC 8259 is refused.
+
+    Raises:
+        Problem: 400 malformed-body, with the reason.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text:
+            _check_text(value)
+    except UnicodeDecodeError as error:
+        raise _malformed(f"it is not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise _malformed(f"{error.msg.lower()} at character {error.pos}") from error
+    except RecursionError as error:
+        raise _malformed("it is nested too deeply") from error
+    except ValueError as error:
+        raise _malformed("it holds a number that no program can use") from error
+    return value
+
+
+def _check_text(value: object) -> None:
+    """Refuses NUL and half surrogates, which databases cannot keep."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str):
+            if "\0" in item:
+                raise _malformed("it holds a NUL character")
+            if not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
+                raise _malformed("it holds half a surrogate pair")
+
+
+def _no_constant(name: str) -> None:
+    raise _malformed(f"{name} is no JSON number")
+
+
+def _malformed(reason: str) -> Problem:
+    return Problem("malformed-body", detail=f"cannot read the body as JSON: {reason}")
+
+
+def _needs_of(dependant: Dependant) -> Iterator[Needs]:
+    if isinstance(dependant.call, Needs):
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _needs_of(inner)
+
+
+def _admit(request: Request, needs: tuple[Needs, ...]) -> None:
+    caller = authenticate(request, state_of(request))
+    for need in needs:
+        authorize(caller, need.scope)
