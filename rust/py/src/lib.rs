@@ -2,6 +2,8 @@
 
 mod analysis;
 mod arrow;
+#[cfg(target_os = "linux")]
+mod confine;
 mod frames;
 mod stats;
 
@@ -25,6 +27,11 @@ mod _core {
     use super::analysis::{Analysis, analyze};
     #[pymodule_export]
     use super::arrow::ArrowTable;
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::confine::{
+        confine_files, confine_namespaces, confine_syscalls, drop_capabilities, end_with_parent,
+    };
     #[pymodule_export]
     use super::frames::{CapturedFrame, read_frames};
 
