@@ -1,0 +1,202 @@
+"""Turns the words of a filter into SQL conditions on flows, with every value bound."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from analyzer.store.tables import values
+from analyzer.store.tables.columns import COLUMNS, Kind
+from analyzer.store.tables.filters import FilterError
+from analyzer.store.tables.names import CANONICAL, NAME_TABLES
+from analyzer.store.tables.networks import in_network, is_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from analyzer.store.tables.engine import Binder
+    from analyzer.store.tables.filters import Term, Value
+
+ALIASES = {
+    "src": "src_ip",
+    "dst": "dst_ip",
+    "sport": "src_port",
+    "dport": "dst_port",
+    "duration": "duration_ns",
+    "rtt_up": "rtt_up_ns",
+    "rtt_down": "rtt_down_ns",
+    "dns": "dns_name",
+}
+"""Short words for columns."""
+
+EITHER_END = {"host": ("src_ip", "dst_ip"), "port": ("src_port", "dst_port")}
+"""Words for both ends."""
+
+NAMES = ("name", *NAME_TABLES)
+BOUNDS = ("since", "until")
+SEARCHED = ("src_ip", "dst_ip", "app", "community_id")
+"""Columns that free text is looked for in, besides names."""
+
+FIELDS = tuple(sorted({*COLUMNS, *ALIASES, *EITHER_END, *BOUNDS}))
+
+
+def condition(terms: Iterable[Term], binder: Binder) -> str:
+    """SQL that is true for the rows of `flows` that all words admit.
+
+    Raises:
+        FilterError: A word names no field, or a value makes no sense for it.
+    """
+    parts = [_term(term, binder) for term in terms]
+    return " AND ".join(parts) if parts else "true"
+
+
+def name_tables(terms: Iterable[Term]) -> tuple[str, ...]:
+    """The tables besides flows that the words look into."""
+    fields = {ALIASES.get(term.field, term.field) for term in terms}
+    wanted = set(NAME_TABLES) if fields & {"", "name"} else fields & set(NAME_TABLES)
+    return tuple(sorted(NAME_TABLES[field] for field in wanted))
+
+
+def _term(term: Term, binder: Binder) -> str:
+    field = ALIASES.get(term.field, term.field)
+    compare = _comparison(field, term)
+    either = " OR ".join(compare(value, binder) for value in term.values)
+    return f"NOT coalesce({either}, false)" if term.is_negated else f"({either})"
+
+
+def _comparison(field: str, term: Term) -> Callable[[Value, Binder], str]:
+    if field == "":
+        return _free_text
+    if field in EITHER_END:
+        return lambda value, binder: _either_end(field, value, binder)
+    if field in BOUNDS:
+        return lambda value, binder: _bound_of_time(field, value, binder)
+    if field in NAMES:
+        return lambda value, binder: _named(field, value, binder)
+    if field in COLUMNS and field != "capture":
+        return lambda value, binder: _column(field, value, binder)
+    raise unknown_field(term)
+
+
+def unknown_field(term: Term) -> FilterError:
+    """The refusal of a word whose field there is not."""
+    near = get_close_matches(term.field, FIELDS, n=3)
+    hint = f"did you mean {', '.join(near)}" if near else f"fields are {', '.join(FIELDS)}"
+    if ":" in term.values[0].text or len(term.field) <= 4:
+        hint += "; an IPv6 address is written host:2001:db8::1"
+    return FilterError(term.position, f"flows have no field {term.field!r}", hint=hint)
+
+
+def _column(name: str, value: Value, binder: Binder) -> str:
+    column = COLUMNS[name]
+    if column.kind is Kind.ADDRESS:
+        return _at_address(column.sql, value, binder)
+    if column.kind in {Kind.TEXT, Kind.WORD}:
+        return matching(f"lower({column.sql})", value, binder)
+    if column.kind is Kind.FLAG:
+        if value.operator != "=":
+            raise FilterError(value.position, f"{name} is true or false and takes no operator")
+        return f"{column.sql} = {binder.bind(values.flag(value.text, value))}"
+    reader = {Kind.TIME: values.moment, Kind.DURATION: values.duration}.get(
+        column.kind, values.protocol if name == "proto" else values.count
+    )
+    return _between(column.sql, values.limits_of(value, reader), binder)
+
+
+def _between(sql: str, limits: values.Range, binder: Binder) -> str:
+    low, high = limits
+    if low == high:
+        return f"{sql} = {binder.bind(low)}"
+    parts = [f"{sql} >= {binder.bind(low)}"] if low > -values.MAX_INTEGER else []
+    parts += [f"{sql} <= {binder.bind(high)}"] if high < values.MAX_INTEGER else []
+    return f"({' AND '.join(parts)})" if parts else "true"
+
+
+def _either_end(field: str, value: Value, binder: Binder) -> str:
+    if field == "host" and _is_host_name(value):
+        return _named("name", value, binder)
+    left, right = (_column(name, value, binder) for name in EITHER_END[field])
+    return f"({left} OR {right})"
+
+
+def _is_host_name(value: Value) -> bool:
+    """Whether a host is given by a name: some letter is no hexadecimal digit."""
+    return value.operator == "=" and bool(re.search(r"[g-z]", value.text, re.IGNORECASE))
+
+
+def _at_address(column: str, value: Value, binder: Binder) -> str:
+    if value.operator != "=":
+        raise FilterError(value.position, "an address takes no operator")
+    found = values.address(value.text, value)
+    if isinstance(found, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return in_network(column, found, binder)
+    return is_address(column, found, binder)
+
+
+def _bound_of_time(field: str, value: Value, binder: Binder) -> str:
+    if value.operator != "=":
+        raise FilterError(value.position, f"{field} takes no operator")
+    first, _last = values.moment(value.text, value)
+    if field == "since":
+        return f"end_ns >= {binder.bind(first)}"
+    return f"start_ns < {binder.bind(first)}"
+
+
+def _named(field: str, value: Value, binder: Binder) -> str:
+    if field == "name":
+        return f"({' OR '.join(_named(part, value, binder) for part in NAME_TABLES)})"
+    table = NAME_TABLES[field]
+    own = "named.place = flows.place AND named.flow_id = flows.flow_id"
+    pattern = matching(CANONICAL[field], value, binder)
+    found = f"EXISTS (SELECT 1 FROM {table} AS named WHERE {own} AND {pattern})"
+    if field != "dns_name":
+        return found
+    # The look-up itself, and what went to an address that the look-up gave.
+    asked = matching("named.asked", value, binder)
+    address = "named.place = flows.place AND named.data = flows.dst_ip"
+    before = "named.ts_ns <= flows.end_ns"
+    reached = f"EXISTS (SELECT 1 FROM answers AS named WHERE {address} AND {before} AND {asked})"
+    return f"({found} OR {reached})"
+
+
+def _free_text(value: Value, binder: Binder) -> str:
+    wanted = binder.bind(values.literal(value))
+    parts = [f"contains(lower({COLUMNS[name].sql}), {wanted})" for name in SEARCHED]
+    for field, table in NAME_TABLES.items():
+        own = "named.place = flows.place AND named.flow_id = flows.flow_id"
+        found = f"contains({CANONICAL[field]}, {wanted})"
+        parts.append(f"EXISTS (SELECT 1 FROM {table} AS named WHERE {own} AND {found})")
+    address = "named.place = flows.place AND named.data = flows.dst_ip"
+    before = f"named.ts_ns <= flows.end_ns AND contains(named.asked, {wanted})"
+    parts.append(f"EXISTS (SELECT 1 FROM answers AS named WHERE {address} AND {before})")
+    return f"({' OR '.join(parts)})"
+
+
+def matching(sql: str, value: Value, binder: Binder) -> str:
+    """SQL that is true where a text, in lower case, is the value, or fits its wildcards.
+
+    Patterns become calls that take time in proportion to the text: never LIKE, whose time can
+    grow with every wildcard; RE2 for the rest.
+    """
+    text = values.literal(value)
+    if value.is_quoted or values.WILDCARD not in text:
+        return f"{sql} = {binder.bind(text)}"
+    head, *middle, tail = text.split(values.WILDCARD)
+    inner = [part for part in middle if part]
+    if not inner and not tail:
+        return f"starts_with({sql}, {binder.bind(head)})"
+    if not inner and not head:
+        return f"ends_with({sql}, {binder.bind(tail)})"
+    if len(inner) == 1 and not head and not tail:
+        return f"contains({sql}, {binder.bind(inner[0])})"
+    pattern = "(?s)" + ".*".join(_quoted(part) for part in (head, *inner, tail))
+    return f"regexp_full_match({sql}, {binder.bind(pattern)})"
+
+
+def _quoted(text: str) -> str:
+    r"""Text as RE2 takes it literally: punctuation escaped, controls as \x{…}."""
+    return "".join(
+        char if char.isalnum() or not char.isascii() else f"\\x{{{ord(char):x}}}" for char in text
+    )

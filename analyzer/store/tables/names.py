@@ -1,0 +1,78 @@
+"""Names of flows, from the tables tls, http and dns: as SQL.
+
+As in `analyzer.names`: a flow's own SNI and Host name its responder, unless a request is meant for
+somebody behind it; a DNS answer names an address from then on by the name that was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from analyzer.store.tables.engine import Binder
+    from analyzer.store.tables.files import Scope
+
+MAX_NAME_CHARS = 512
+"""Longest name that is shown or compared; DNS allows 255."""
+
+NAME_TABLES = {"sni": "tls", "http_host": "http", "dns_name": "dns"}
+"""Which table a name comes from."""
+
+_BARE_HOST = (
+    "CASE WHEN starts_with(named.host, '[') THEN split_part(substr(named.host, 2), ']', 1) "
+    "WHEN len(named.host) - len(replace(named.host, ':', '')) = 1 "
+    "THEN split_part(named.host, ':', 1) ELSE named.host END"
+)
+CANONICAL = {
+    "sni": f"left(rtrim(lower(named.sni), '.'), {MAX_NAME_CHARS})",
+    "http_host": f"left(rtrim(lower({_BARE_HOST}), '.'), {MAX_NAME_CHARS})",
+    "dns_name": f"left(named.name, {MAX_NAME_CHARS})",
+}
+"""A name in lower case, without port and final dot, from a row called `named`."""
+
+_OWN = {
+    "tls": "up AND sni <> ''",
+    "http": "up AND host <> '' AND method <> 'CONNECT' AND NOT contains(target, '://')",
+    "dns": "true",
+}
+"""Rows that name the responder of their flow."""
+
+_ANSWERS = (
+    "answers AS NOT MATERIALIZED (SELECT one.place, one.data, one.ts_ns, "
+    f"left(coalesce(question.name, one.name), {MAX_NAME_CHARS}) AS asked "
+    "FROM dns AS one LEFT JOIN (SELECT place, flow_id, frame, id, min(name) AS name FROM dns "
+    "WHERE kind = 'question' GROUP BY place, flow_id, frame, id) AS question "
+    "USING (place, flow_id, frame, id) "
+    "WHERE one.kind = 'answer' AND one.rtype IN ('A', 'AAAA'))"
+)
+
+
+def relations(scope: Scope, tables: Iterable[str], binder: Binder) -> list[str]:
+    """The `WITH` entries of `flows` and of tables of names."""
+    found = [f"flows AS NOT MATERIALIZED ({scope.relation('flows', binder)})"]
+    for table in tables:
+        rows = scope.relation(table, binder)
+        found.append(f"{table} AS NOT MATERIALIZED (SELECT * FROM ({rows}) WHERE {_OWN[table]})")
+        if table == "dns":
+            found.append(_ANSWERS)
+    return found
+
+
+def own_name(field: str) -> str:
+    """SQL of the first name of each flow of `page` in one table: place, flow_id, found."""
+    table = NAME_TABLES[field]
+    return (
+        f"SELECT place, flow_id, arg_min({CANONICAL[field]}, named.frame) AS found "
+        f"FROM {table} AS named SEMI JOIN page USING (place, flow_id) GROUP BY place, flow_id"
+    )
+
+
+def resolved_name() -> str:
+    """SQL of the latest look-up before each flow of `page` began: place, flow_id, found."""
+    return (
+        "SELECT page.place, page.flow_id, max_by(answers.asked, answers.ts_ns) AS found "
+        "FROM page JOIN answers ON answers.place = page.place AND answers.data = page.dst_ip "
+        "AND answers.ts_ns <= page.start_ns GROUP BY page.place, page.flow_id"
+    )
