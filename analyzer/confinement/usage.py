@@ -1,0 +1,90 @@
+"""What a worker uses, measured from outside and by a bounded number of looks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+MAX_DEPTH = 8
+SESSION_FIELD = 3
+"""Of /proc/PID/stat, counted from the state behind the name in brackets (man 5 proc_pid_stat)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What lies in a folder."""
+
+    bytes: int = 0
+    entries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """Processes of one session."""
+
+    count: int = 0
+    resident_bytes: int = 0
+
+
+def of_folder(folder: Path, *, most_files: int) -> Space:
+    """Bytes taken on disk below a folder; counting stops beyond `most_files`.
+
+    A file with holes counts by its blocks, a link as itself.
+    """
+    total = entries = 0
+    for entry in _below(str(folder), MAX_DEPTH):
+        entries += 1
+        if entries > most_files:
+            break
+        try:
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:  # gone between the two looks
+            continue
+    return Space(bytes=total, entries=entries)
+
+
+def of_session(session: int) -> Processes:
+    """The processes whose session it is: the worker that leads it, and what it started.
+
+    Workers cannot leave their session: the calls are refused to them.
+    """
+    count = resident = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            if int(fields[SESSION_FIELD]) != session:
+                continue
+        except (OSError, ValueError, IndexError):
+            continue
+        count += 1
+        resident += of_process(int(entry.name)).resident_bytes
+    return Processes(count=count, resident_bytes=resident)
+
+
+def of_process(pid: int) -> Processes:
+    """One process alone; nothing if it has ended."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()
+        # Without what is shared with the zygote and siblings: libraries and their like.
+        return Processes(count=1, resident_bytes=(int(pages[1]) - int(pages[2])) * PAGE_BYTES)
+    except (OSError, ValueError, IndexError):
+        return Processes()
+
+
+def _below(folder: str, depth: int) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                yield entry
+                if depth and entry.is_dir(follow_symlinks=False):
+                    yield from _below(entry.path, depth - 1)
+    except OSError:
+        return
