@@ -51,6 +51,7 @@ def authenticate(request: Request, state: ServiceState) -> Caller:
         return kept
     caller = _identify(request, state)
     setattr(request.state, STATE_NAME, caller)
+    request.state.rate_headers = state.limits.admit(caller.actor.name)
     return caller
 
 
@@ -81,8 +82,11 @@ def _identify(request: Request, state: ServiceState) -> Caller:
         raise Problem(
             "unauthenticated", detail="cannot tell who is calling: no key", headers=CHALLENGE
         )
+    address = source_address(request)
+    state.limits.check_address(address)
     key = state.store.keys.verify(text) if KEY_TEXT.fullmatch(text) else None
     if key is None:
+        state.limits.failed(address)
         raise Problem(
             "unauthenticated",
             detail="cannot accept the key: it is unknown, expired or revoked",

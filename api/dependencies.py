@@ -7,19 +7,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from analyzer.store import Store
 from analyzer.store.records import Actor, Scope
 from api.auth import Caller, authenticate, authorize
 from api.settings import ServiceSettings
 from api.state import ServiceState, state_of
-
-if TYPE_CHECKING:
-    from analyzer.store import Store
 
 SCHEME = "apiKey"
 
@@ -40,16 +38,34 @@ class Needs(SecurityBase):
         Raises:
             Problem: 401 for nobody known, 403 for somebody without the scope.
         """
+        return self.admit(request).actor
+
+    def admit(self, request: Request) -> Caller:
+        """The caller, when they may do this.
+
+        Raises:
+            Problem: 401 for nobody known, 403 for somebody without the scope.
+        """
         caller = authenticate(request, state_of(request))
         authorize(caller, self.scope)
-        return caller.actor
+        return caller
+
+
+class NeedsForMetrics(Needs):
+    """Admits readers of findings, and everybody where the operator says so."""
+
+    def admit(self, request: Request) -> Caller:
+        """The caller; nobody in particular where figures are public."""
+        if state_of(request).settings.metrics_public:
+            return Caller(actor=Actor(name="anybody"), kind="anybody", scopes=frozenset())
+        return super().admit(request)
 
 
 def _needs(scope: Scope | None) -> Any:  # noqa: ANN401 - FastAPI types it so
     return Security(Needs(scope), scopes=[scope.value] if scope else [])
 
 
-def _store(state: Annotated[ServiceState, Depends(state_of)]) -> Any:  # noqa: ANN401
+def _store(state: Annotated[ServiceState, Depends(state_of)]) -> Store:
     return state.store
 
 
@@ -70,10 +86,7 @@ def _caller(request: Request) -> Caller:
 
 
 StateDep = Annotated[ServiceState, Depends(state_of)]
-if TYPE_CHECKING:
-    StoreDep = Annotated[Store, Depends(_store)]
-else:
-    StoreDep = Annotated[Any, Depends(_store)]
+StoreDep = Annotated[Store, Depends(_store)]
 SettingsDep = Annotated[ServiceSettings, Depends(_settings)]
 SupervisorDep = Annotated[Any, Depends(_supervisor)]
 DispatcherDep = Annotated[Any, Depends(_dispatcher)]
@@ -87,3 +100,6 @@ FindingsTriager = Annotated[Actor, _needs(Scope.FINDINGS_TRIAGE)]
 EvidenceReader = Annotated[Actor, _needs(Scope.EVIDENCE_READ)]
 RulesWriter = Annotated[Actor, _needs(Scope.RULES_WRITE)]
 Admin = Annotated[Actor, _needs(Scope.ADMIN)]
+MetricsReader = Annotated[
+    Actor, Security(NeedsForMetrics(Scope.FINDINGS_READ), scopes=[Scope.FINDINGS_READ.value])
+]

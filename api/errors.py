@@ -29,6 +29,7 @@ from analyzer.errors import (
     UsageError,
 )
 from analyzer.escape import shorten
+from analyzer.store.idempotency import KeyReusedError
 from api.problems import CATALOGUE
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +44,7 @@ log = logging.getLogger("outgate.api")
 BY_CLASS: tuple[tuple[type[OutgateError], str], ...] = (
     (StaleVersionError, "stale-version"),
     (ConflictError, "conflict"),
+    (KeyReusedError, "key-reused"),
     (NotFoundError, "not-found"),
     (LimitError, "limit-reached"),
     (StoreUnavailable, "unavailable"),

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from analyzer import __version__
-from api import errors
+from analyzer.store import Store
+from api import errors, lifecycle, openapi
+from api.middleware import ServiceMiddleware
 from api.settings import ServiceSettings, load_settings
 from api.state import ServiceState
 
-if TYPE_CHECKING:
-    from analyzer.store import Store
-
-ROUTES = ("health",)
+ROUTES = ("health", "service", "keys", "audit")
 """Modules of `api.routes`, each with a `router`; paths are taken in this order."""
 
 
@@ -45,11 +44,14 @@ def create_app(
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
         max_body_size=settings.max_body,
+        lifespan=lifecycle.lifespan,
     )
     app.state.outgate = ServiceState(
         settings=settings, opened=store, supervisor=supervisor, dispatcher=dispatcher
     )
     errors.install(app)
+    openapi.install(app)
+    app.add_middleware(ServiceMiddleware, state=app.state.outgate)
     for name in ROUTES:
         app.include_router(importlib.import_module(f"api.routes.{name}").router)
     return app

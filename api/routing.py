@@ -17,9 +17,11 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth import authenticate, authorize
+from api import idempotency
+from api.auth import Caller
 from api.dependencies import Needs
 from api.errors import Problem
+from api.limits import STREAMED_BODY_BYTES
 from api.state import state_of
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -44,12 +46,23 @@ class ServiceRoute(APIRoute):
         """Wraps the framework's handler."""
         handler = super().get_route_handler()
         needs = tuple(_needs_of(self.dependant))
+        extra = self.openapi_extra or {}
+        omit = tuple(extra.get(idempotency.OMIT, ()))
+        streamed = self.max_body_size == STREAMED_BODY_BYTES
 
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            if needs:
-                await run_in_threadpool(_admit, strict, needs)
-            return await handler(strict)
+            if not needs:
+                return await handler(strict)
+            caller = await run_in_threadpool(_admit, strict, needs)
+            if streamed:
+                return await handler(strict)
+
+            async def answer() -> Response:
+                return await handler(strict)
+
+            store = state_of(strict).store
+            return await idempotency.answered_once(strict, store, caller.actor, answer, omit)
 
         return handle
 
@@ -116,7 +129,5 @@ def _needs_of(dependant: Dependant) -> Iterator[Needs]:
         yield from _needs_of(inner)
 
 
-def _admit(request: Request, needs: tuple[Needs, ...]) -> None:
-    caller = authenticate(request, state_of(request))
-    for need in needs:
-        authorize(caller, need.scope)
+def _admit(request: Request, needs: tuple[Needs, ...]) -> Caller:
+    return [need.admit(request) for need in needs][-1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from fastapi import Request
 
+from analyzer.store import Store
+from api.limits import RateLimits
+from api.metrics import Metrics
 from api.settings import ServiceSettings
-
-if TYPE_CHECKING:
-    from analyzer.store import Store
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,13 +22,19 @@ class ServiceState:
         settings: What the operator set.
         supervisor: Runs the workers; None where no jobs are run.
         dispatcher: Pushes findings to sinks; None where nothing is pushed.
+        stopping: Set when the service ends, so that open streams end first.
     """
 
     settings: ServiceSettings
     opened: Store | None = None
     supervisor: Any = None
     dispatcher: Any = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    metrics: Metrics = field(default_factory=Metrics)
+    limits: RateLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = RateLimits(self.settings)
 
     @property
     def store(self) -> Store:

@@ -1,39 +1,59 @@
-"""Whether the service is up, and which version it is."""
+"""Whether the service is up, whether its parts work, and its figures."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import Response
+from pydantic import Field
 
-from analyzer import __version__
+from api.dependencies import StateDep
+from api.readiness import components
+from api.routing import ServiceRouter
+from api.schemas import Shape
 
-FINDING_SCHEMA = "outgate/finding/1"
-
-router = APIRouter(tags=["health"])
+router = ServiceRouter(tags=["health"])
 
 
-class Health(BaseModel):
-    """The service answers."""
+class Health(Shape):
+    """The process serves requests."""
 
     status: Literal["ok"] = "ok"
 
 
-class Version(BaseModel):
-    """What is running, and which findings it speaks."""
+class ComponentOut(Shape):
+    """One part of the service."""
 
-    version: str
-    finding_schema: str
+    name: str
+    state: Literal["ok", "degraded", "failed"]
+    detail: str = Field(description="what is wrong, or empty")
 
 
-@router.get("/healthz")
+class Readiness(Shape):
+    """Whether the service can do its work."""
+
+    ready: bool
+    components: list[ComponentOut]
+
+
+@router.get("/healthz", summary="Whether the process is up")
 def healthz() -> Health:
-    """Answer as long as the process serves requests."""
+    """Answers as long as the process serves requests."""
     return Health()
 
 
-@router.get("/version")
-def version() -> Version:
-    """Name the version of Outgate and of its findings."""
-    return Version(version=__version__, finding_schema=FINDING_SCHEMA)
+@router.get(
+    "/readyz",
+    summary="Whether every part works",
+    responses={503: {"model": Readiness, "description": "A part that is needed has failed."}},
+)
+def readyz(state: StateDep, response: Response) -> Readiness:
+    """Names every part; 503 when one fails that the service cannot do without."""
+    found = components(state)
+    ready = all(component.state != "failed" for component in found)
+    response.status_code = 200 if ready else 503
+    shown = [
+        ComponentOut.model_validate({"name": part.name, "state": part.state, "detail": part.detail})
+        for part in found
+    ]
+    return Readiness(ready=ready, components=shown)

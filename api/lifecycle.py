@@ -1,0 +1,140 @@
+"""Opens what the service consists of, in order, and closes it in the reverse order."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from analyzer.store import Store
+from analyzer.store.records import SERVICE, Scope
+from api.state import ServiceState
+
+FIRST_KEY_NAME = "first administrator"
+TICK_S = 5.0
+
+log = logging.getLogger("outgate.service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to be done from time to time."""
+
+    name: str
+    every_s: float
+    do: Callable[[], object]
+
+
+@dataclass(slots=True, kw_only=True)
+class Housekeeping:
+    """A thread that does the chores; one that fails is logged and tried again in its turn."""
+
+    chores: tuple[Chore, ...]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins; every chore is done once at once."""
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the chore that is being done."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        due = dict.fromkeys((chore.name for chore in self.chores), 0.0)
+        while not self._stop.is_set():
+            for chore in self.chores:
+                if time.monotonic() >= due[chore.name] and not self._stop.is_set():
+                    self._do(chore)
+                    due[chore.name] = time.monotonic() + chore.every_s
+            self._stop.wait(TICK_S)
+
+    def _do(self, chore: Chore) -> None:
+        try:
+            chore.do()
+        except Exception:  # the thread must outlive whatever one chore meets
+            log.exception("a chore failed: %s", chore.name)
+
+
+def start(state: ServiceState) -> ExitStack:
+    """Opens the store and starts everything that works beside the requests.
+
+    Returns:
+        What `stop` closes again.
+
+    Raises:
+        OutgateError: The store cannot be opened.
+    """
+    settings = state.settings
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.data, settings.database, exclusive=True))
+        state.opened = store
+        if settings.auth:
+            make_first_key(store)
+        store.idempotency.prune(at_start=True)
+        keeping = Housekeeping(chores=_chores(store))
+        keeping.start()
+        stack.callback(keeping.stop)
+        return stack.pop_all()
+    raise AssertionError  # an ExitStack lets no exception go
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Opens the service with an application that was not given an open store."""
+    state = app.state.outgate
+    if state.opened is not None:
+        yield
+        return
+    running = await run_in_threadpool(start, state)
+    try:
+        yield
+    finally:
+        await run_in_threadpool(stop, running, state)
+
+
+def stop(running: ExitStack, state: ServiceState) -> None:
+    """Closes everything, the last opened first."""
+    state.stopping.set()
+    running.close()
+    state.opened = None
+
+
+def make_first_key(store: Store) -> None:
+    """Gives a store that never had a key one for its administrator, shown this once."""
+    if store.keys.list():
+        return
+    key, text = store.keys.create(FIRST_KEY_NAME, [Scope.ADMIN], by=SERVICE)
+    sys.stderr.write(
+        f"This store had no API key. The key {key.id} below may do everything; it is shown this\n"
+        "once and never again. Keep it, and make keys with fewer scopes for daily use:\n"
+        "  curl -H 'Authorization: Bearer KEY' http://127.0.0.1:8000/v1/keys …\n"
+    )
+    sys.stderr.flush()
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def remove_expired_uploads(store: Store) -> None:
+    """Removes uploads that nobody finished in time."""
+    for upload in store.uploads.expired():
+        store.uploads.delete(upload.id)
+
+
+def _chores(store: Store) -> tuple[Chore, ...]:
+    return (
+        Chore(name="expire suppressions", every_s=30, do=store.suppressions.expire),
+        Chore(name="forget idempotency keys", every_s=3600, do=store.idempotency.prune),
+        Chore(name="expire uploads", every_s=60, do=lambda: remove_expired_uploads(store)),
+    )

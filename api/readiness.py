@@ -1,0 +1,86 @@
+"""Which parts of the service work, asked one by one."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from analyzer.errors import OutgateError
+from api.state import ServiceState
+
+MAX_SINKS = 1000
+
+log = logging.getLogger("outgate.api")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One part.
+
+    Attributes:
+        state: `ok`, `degraded` (the service still does its work), or `failed`.
+        detail: What is wrong, without names of anything inside.
+    """
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+def components(state: ServiceState) -> list[Component]:
+    """Every part, in a fixed order; asking never raises."""
+    asked: tuple[tuple[str, Callable[[ServiceState], Component]], ...] = (
+        ("database", _database),
+        ("disk", _disk),
+        ("workers", _workers),
+        ("sinks", _sinks),
+    )
+    found = [_ask(name, ask, state) for name, ask in asked]
+    for component in found:
+        state.metrics.component.labels(component.name).set(component.state == "ok")
+    return found
+
+
+def _ask(name: str, ask: Callable[[ServiceState], Component], state: ServiceState) -> Component:
+    try:
+        return ask(state)
+    except (OutgateError, OSError, sa.exc.SQLAlchemyError, RuntimeError) as error:
+        log.warning("a component failed: %s: %s", name, error)
+        return Component(name=name, state="failed", detail="it does not answer; the log says why")
+
+
+def _database(state: ServiceState) -> Component:
+    with state.store.database.read() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    return Component(name="database", state="ok")
+
+
+def _disk(state: ServiceState) -> Component:
+    free = shutil.disk_usage(state.store.folder.captures).free
+    if free < state.settings.min_free:
+        detail = f"{free} bytes are free, {state.settings.min_free} are kept in reserve"
+        return Component(name="disk", state="failed", detail=detail)
+    return Component(name="disk", state="ok")
+
+
+def _workers(state: ServiceState) -> Component:
+    supervisor = state.supervisor
+    if supervisor is None:
+        return Component(name="workers", state="degraded", detail="this process runs no jobs")
+    if not supervisor.alive:
+        return Component(name="workers", state="failed", detail="the supervisor has stopped")
+    return Component(name="workers", state="ok")
+
+
+def _sinks(state: ServiceState) -> Component:
+    failing = sum(
+        bool(sink.disabled_because) or sink.last_failure_ns > sink.last_success_ns
+        for sink in state.store.sinks.list()[:MAX_SINKS]
+    )
+    if failing:
+        return Component(name="sinks", state="degraded", detail=f"{failing} cannot be reached")
+    return Component(name="sinks", state="ok")
