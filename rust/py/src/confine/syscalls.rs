@@ -95,15 +95,6 @@ const REFUSED: &[i64] = &[
     // privileges and namespaces
     libc::SYS_unshare,
     libc::SYS_setns,
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setreuid,
-    libc::SYS_setregid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setfsgid,
-    libc::SYS_setgroups,
     libc::SYS_capset,
     // memory that outlives the process or counts for nobody
     libc::SYS_memfd_create,
@@ -128,9 +119,23 @@ const REFUSED_OLD: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_OLD: &[i64] = &[];
 
-/// Refused to whoever starts no other program.
-const REFUSED_ALONE: &[i64] =
-    &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_socketpair, libc::SYS_pidfd_open];
+/// Refused to whoever starts no other program. Programs make a show of giving up privileges they do
+/// not have, and end if they may not: without capabilities there is nothing to gain by it.
+const REFUSED_ALONE: &[i64] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_socketpair,
+    libc::SYS_pidfd_open,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_setgroups,
+];
 #[cfg(target_arch = "x86_64")]
 const REFUSED_ALONE_OLD: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
