@@ -19,7 +19,7 @@ from analyzer.confinement.inside import Task, Workplace
 from analyzer.detectors import BUILTIN
 from analyzer.detectors.base import Context
 from analyzer.dissect import DEFAULT_FRAMES, dissect
-from analyzer.errors import CaptureUnreadable
+from analyzer.errors import CaptureUnreadable, OutgateError
 from analyzer.extract import carve
 from analyzer.model import Finding
 from analyzer.observations import TABLES
@@ -160,7 +160,13 @@ def _carve(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 def _dissect(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Has the first `frames` frames of `finding` decoded: a JSON file of frames and layers."""
     most = int(arguments.get("frames", DEFAULT_FRAMES))
-    frames = [asdict(d) for d in dissect(_finding(arguments), str(arguments["capture"]), most)]
+    finding = _finding(arguments)
+    frames = [asdict(frame) for frame in dissect(finding, str(arguments["capture"]), most)]
+    if not frames:  # evidence names frames, or `dissect` had said so
+        raise OutgateError(
+            f"cannot dissect frames of {finding.id}: tshark ended without decoding one",
+            hint="`outgate doctor` shows which tshark is in use",
+        )
     for frame in frames:
         for layer in frame["layers"]:
             layer["lines"] = [line[:MAX_LINE_CHARS] for line in layer["lines"]]
