@@ -119,7 +119,8 @@ def make_first_key(store: Store) -> None:
     sys.stderr.write(
         f"This store had no API key. The key {key.id} below may do everything; it is shown this\n"
         "once and never again. Keep it, and make keys with fewer scopes for daily use:\n"
-        "  curl -H 'Authorization: Bearer KEY' http://127.0.0.1:8000/v1/keys …\n"
+        "  curl -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' \\\n"
+        '    -d \'{"name": "poller", "scopes": ["findings:read"]}\' URL/v1/keys\n'
     )
     sys.stderr.flush()
     sys.stdout.write(f"{text}\n")

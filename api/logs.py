@@ -34,6 +34,9 @@ FIELDS = (
 )
 """Fields a record may carry by `extra=`."""
 
+QUIET = ("httpx", "httpcore", "alembic", "authlib")
+"""Libraries that say too much of what goes well."""
+
 
 class JsonFormatter(logging.Formatter):
     """Writes a record as one line of JSON."""
@@ -65,5 +68,6 @@ def configure(level: str = "INFO") -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = name != "uvicorn.access"  # our own line says more
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.Formatter.converter = time.gmtime
