@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import analyzer
+from analyzer.store import Store
+from tests.databases import PostgresServer, postgres_server
 from tests.detectors import EveryLogin
 from tests.fake_core import FakeCore
 
@@ -54,3 +56,28 @@ def check_finding() -> CheckFinding:
         validator.validate(finding)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of each kind, as `--database` takes it; "" is SQLite in the folder."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    """An empty store of each kind, open as the service has it."""
+    with Store.open(tmp_path / "data", database_url, exclusive=True) as opened:
+        yield opened

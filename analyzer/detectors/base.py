@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from analyzer.ruleset import RuleSet
     from analyzer.settings import AnalysisSettings
 
-ID_HEX_DIGITS = 10
-"""40 bits: two among ten thousand findings share an id once in twenty thousand captures."""
+ID_HEX_DIGITS = 16
+"""64 bits: a store of a hundred million findings holds two of one id once in four thousand."""
 
 MAX_FLOW_IDS = 64
 """Flow ids listed in one finding; `flows` has the full count."""

@@ -18,8 +18,30 @@ METADATA = sa.MetaData(
 )
 
 
+class PlainText(sa.types.TypeDecorator[str]):
+    """Text either database takes: what a capture or a client sent may hold what they refuse.
+
+    PostgreSQL stores no NUL and neither takes half a surrogate pair; both become U+FFFD.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        """Replaces what cannot be stored."""
+        return None if value is None else plain(value)
+
+
+def plain(text: str) -> str:
+    """The text as it can be stored."""
+    if text.isascii() and "\0" not in text:
+        return text
+    whole = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _text(name: str, default: str = "") -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, server_default=default)
+    return sa.Column(name, PlainText, nullable=False, server_default=default)
 
 
 def _number(name: str, default: int = 0) -> sa.Column[int]:
@@ -38,14 +60,14 @@ def _json(name: str) -> sa.Column[object]:
 meta = sa.Table(
     "meta",
     METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", PlainText, primary_key=True),
     _text("value"),
 )
 
 counters = sa.Table(
     "counters",
     METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", PlainText, primary_key=True),
     _number("value"),
 )
 
@@ -290,8 +312,8 @@ uploads = sa.Table(
 idempotency = sa.Table(
     "idempotency",
     METADATA,
-    sa.Column("actor", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("actor", PlainText, primary_key=True),
+    sa.Column("name", PlainText, primary_key=True),
     _text("request_digest"),
     _text("state"),
     _number("status"),

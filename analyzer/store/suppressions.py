@@ -1,0 +1,286 @@
+"""Suppressions and allow-lists: they act when findings are read and never delete one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from analyzer.errors import ConflictError, LimitError, NotFoundError, UsageError
+from analyzer.model import Severity
+from analyzer.store import schema
+from analyzer.store.ledger import Change, publish
+from analyzer.store.parts import new_id
+from analyzer.store.records import SERVICE, Actor, StoredFinding, Suppression, SuppressionState
+from analyzer.store.rows import finding_of
+from analyzer.store.scopes import Matcher, compile_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from analyzer.store.audit import Audit
+    from analyzer.store.parts import Parts
+
+KINDS = ("suppress", "allow")
+MAX_ACTIVE = 1000
+MAX_LISTED = 10_000
+MAX_REASON_CHARS = 2000
+MAX_EXAMPLES = 10
+BATCH = 500
+CONFIRMED = 0.95
+TABLE = schema.suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """The suppressions that act now, ready to be applied."""
+
+    matchers: tuple[tuple[str, Matcher], ...]
+
+    @classmethod
+    def load(cls, connection: sa.Connection) -> Shades:
+        """Those of the database, the oldest first: the first that matches is named."""
+        query = (
+            sa.select(TABLE.c.id, TABLE.c.scope)
+            .where(TABLE.c.state == str(SuppressionState.ACTIVE))
+            .order_by(TABLE.c.created_ns, TABLE.c.id)
+        )
+        rows = connection.execute(query.limit(MAX_ACTIVE)).mappings()
+        return cls(tuple((row["id"], compile_scope(row["scope"])) for row in rows))
+
+    def shade(self, finding: StoredFinding) -> StoredFinding:
+        """The finding with the suppression that hides it, if one does."""
+        for suppression_id, matches in self.matchers:
+            if matches(finding):
+                return replace(finding, suppressed_by=suppression_id)
+        return finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a scope would hide.
+
+    Attributes:
+        count: Current findings it matches.
+        by_severity: How many of each.
+        confirmed: Those that are all but certain, or that people called true.
+        examples: Ids of the gravest.
+    """
+
+    count: int
+    by_severity: Mapping[str, int]
+    confirmed: int
+    examples: tuple[str, ...]
+
+
+class Suppressions:
+    """The suppressions of one store."""
+
+    def __init__(self, parts: Parts, audit: Audit) -> None:
+        self._parts = parts
+        self._audit = audit
+
+    def add(
+        self, *, kind: str, scope: Mapping[str, Any], reason: str, expires_ns: int, by: Actor
+    ) -> Suppression:
+        """Hides what a scope matches from now on.
+
+        Args:
+            kind: `suppress` or `allow`.
+            scope: See `analyzer.store.scopes`.
+            reason: Why; required.
+            expires_ns: When it ends by itself; 0 never.
+            by: Who.
+
+        Raises:
+            UsageError: The scope or the reason makes no sense, or the end has passed.
+            LimitError: There are too many active ones.
+        """
+        compile_scope(scope)
+        self._check(kind, reason, expires_ns)
+        now_ns = self._parts.now_ns()
+        hits = self.dry_run(scope).count
+        row: dict[str, Any] = {
+            "id": new_id("s"),
+            "kind": kind,
+            "scope": dict(scope),
+            "reason": reason,
+            "state": str(SuppressionState.ACTIVE),
+            "created_ns": now_ns,
+            "created_by": by.name,
+            "expires_ns": expires_ns,
+            "hits": hits,
+            "last_hit_ns": now_ns if hits else 0,
+        }
+        with self._parts.database.write() as connection:
+            if _count_active(connection) >= MAX_ACTIVE:
+                raise LimitError(
+                    f"cannot add a suppression: {MAX_ACTIVE} are active",
+                    hint="revoke some, or write one of a wider scope",
+                )
+            connection.execute(sa.insert(TABLE).values(**row))
+            detail = {"scope": dict(scope), "reason": reason, "hides": hits}
+            self._audit.write(connection, by, "suppression.add", row["id"], detail)
+        return self.get(row["id"])
+
+    def _check(self, kind: str, reason: str, expires_ns: int) -> None:
+        if kind not in KINDS:
+            raise UsageError(
+                f"cannot add a suppression of the kind {kind[:50]!r}",
+                hint=f"known are {', '.join(KINDS)}",
+            )
+        if not reason.strip() or len(reason) > MAX_REASON_CHARS:
+            raise UsageError(
+                f"cannot add a suppression with a reason of {len(reason)} characters",
+                hint=f"say in 1 to {MAX_REASON_CHARS} characters why this is noise or allowed",
+            )
+        if expires_ns and expires_ns <= self._parts.now_ns():
+            raise UsageError(
+                "cannot add a suppression that has expired", hint="give a time to come"
+            )
+
+    def dry_run(self, scope: Mapping[str, Any]) -> DryRun:
+        """What a scope would hide of today's findings.
+
+        Raises:
+            UsageError: The scope makes no sense.
+        """
+        matches = compile_scope(scope)
+        with self._parts.database.read() as connection:
+            found = [finding for finding in _current(connection) if matches(finding)]
+        ranks = [Severity(finding.document["severity"]) for finding in found]
+        worst = sorted(found, key=_worst_first)[:MAX_EXAMPLES]
+        return DryRun(
+            count=len(found),
+            by_severity={str(s): ranks.count(s) for s in Severity if s in ranks},
+            confirmed=sum(1 for finding in found if _is_confirmed(finding)),
+            examples=tuple(finding.id for finding in worst),
+        )
+
+    def get(self, suppression_id: str) -> Suppression:
+        """One suppression.
+
+        Raises:
+            NotFoundError: There is none with that id.
+        """
+        with self._parts.database.read() as connection:
+            return _suppression(_one(connection, suppression_id))
+
+    def list(self, state: SuppressionState | None = None) -> Sequence[Suppression]:
+        """All of them, ended ones too, the newest first."""
+        query = sa.select(TABLE).order_by(TABLE.c.created_ns.desc(), TABLE.c.id)
+        if state is not None:
+            query = query.where(TABLE.c.state == str(state))
+        with self._parts.database.read() as connection:
+            rows = connection.execute(query.limit(MAX_LISTED)).mappings()
+            return [_suppression(dict(row)) for row in rows]
+
+    def revoke(self, suppression_id: str, *, reason: str = "", by: Actor) -> Suppression:
+        """Shows again what it hid; pollers and sinks get those findings as new versions.
+
+        Raises:
+            NotFoundError: There is none with that id.
+            ConflictError: It has ended before.
+        """
+        self._end(suppression_id, SuppressionState.REVOKED, reason, by)
+        return self.get(suppression_id)
+
+    def expire(self) -> Sequence[Suppression]:
+        """Ends those whose time is over; the service calls it every minute."""
+        now_ns = self._parts.now_ns()
+        due = [
+            item.id
+            for item in self.list(SuppressionState.ACTIVE)
+            if item.expires_ns and item.expires_ns <= now_ns
+        ]
+        for suppression_id in due:
+            self._end(suppression_id, SuppressionState.EXPIRED, "its time was over", SERVICE)
+        return [self.get(suppression_id) for suppression_id in due]
+
+    def recount(self) -> None:
+        """Counts anew what each active suppression hides."""
+        for item in self.list(SuppressionState.ACTIVE):
+            hits = self.dry_run(item.scope).count
+            if hits == item.hits:
+                continue
+            with self._parts.database.write() as connection:
+                connection.execute(
+                    sa.update(TABLE)
+                    .where(TABLE.c.id == item.id)
+                    .values(hits=hits, last_hit_ns=self._parts.now_ns())
+                )
+
+    def _end(self, suppression_id: str, state: SuppressionState, reason: str, by: Actor) -> None:
+        now_ns = self._parts.now_ns()
+        with self._parts.database.write() as connection:
+            row = _one(connection, suppression_id, lock=True)
+            if row["state"] != str(SuppressionState.ACTIVE):
+                raise ConflictError(
+                    f"cannot end suppression {suppression_id}: it is {row['state']} already"
+                )
+            before = Shades.load(connection)
+            ended = sa.update(TABLE).where(TABLE.c.id == suppression_id)
+            connection.execute(
+                ended.values(state=str(state), ended_ns=now_ns, ended_by=by.name, end_reason=reason)
+            )
+            after = Shades.load(connection)
+            shown = [
+                finding.id
+                for finding in _current(connection)
+                if before.shade(finding).suppressed_by and not after.shade(finding).suppressed_by
+            ]
+            changes = [
+                Change(
+                    row=row,
+                    kind="unsuppressed",
+                    changes={"suppressed_by": [suppression_id, ""]},
+                    document=row["document"],
+                )
+                for row in _rows(connection, shown)
+            ]
+            publish(connection, changes, by=by.name, now_ns=now_ns, reason=reason)
+            detail = {"reason": reason, "shows": len(shown)}
+            self._audit.write(connection, by, f"suppression.{state}", suppression_id, detail)
+
+
+def _current(connection: sa.Connection) -> Iterator[StoredFinding]:
+    query = sa.select(schema.findings).where(schema.findings.c.current.is_(True))
+    for row in connection.execute(query).mappings().yield_per(BATCH):
+        yield finding_of(dict(row))
+
+
+def _rows(connection: sa.Connection, ids: list[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(ids), BATCH):
+        part = ids[start : start + BATCH]
+        query = sa.select(schema.findings).where(schema.findings.c.id.in_(part))
+        yield from (dict(row) for row in connection.execute(query).mappings())
+
+
+def _one(connection: sa.Connection, suppression_id: str, *, lock: bool = False) -> dict[str, Any]:
+    query = sa.select(TABLE).where(TABLE.c.id == suppression_id)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    if row is None:
+        raise NotFoundError("suppression", suppression_id, hint="GET /v1/suppressions lists them")
+    return dict(row)
+
+
+def _suppression(row: Mapping[str, Any]) -> Suppression:
+    fields = {name: row[name] for name in Suppression.__slots__}
+    fields["state"] = SuppressionState(row["state"])
+    return Suppression(**fields)
+
+
+def _count_active(connection: sa.Connection) -> int:
+    active = TABLE.c.state == str(SuppressionState.ACTIVE)
+    query = sa.select(sa.func.count()).select_from(TABLE).where(active)
+    return int(connection.execute(query).scalar_one())
+
+
+def _is_confirmed(finding: StoredFinding) -> bool:
+    return finding.verdict == "true_positive" or finding.document["confidence"] >= CONFIRMED
+
+
+def _worst_first(finding: StoredFinding) -> tuple[int, float, str]:
+    document = finding.document
+    return (-Severity(document["severity"]).rank, -document["confidence"], finding.id)
