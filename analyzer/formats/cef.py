@@ -103,7 +103,7 @@ def _extension(facts: Facts) -> Iterator[tuple[str, str, int]]:
 
 def _end(
     ip_key: str, port_key: str, v6_key: str, v6_label: str, end: End
-) -> Iterator[tuple[str, str, int]]:  # noqa: E501
+) -> Iterator[tuple[str, str, int]]:
     if end.is_v6:
         yield f"{v6_key}Label", v6_label, MAX_MESSAGE_CHARS
         yield v6_key, end.ip, MAX_MESSAGE_CHARS

@@ -148,8 +148,8 @@ class Facts:
 
     @property
     def percent(self) -> int:
-        """The confidence in whole percent."""
-        return math.floor(self.confidence * 100 + 0.5)
+        """The confidence in whole percent, rounded down: 100 is said of certainty alone."""
+        return round(self.confidence * 1_000_000) // 10_000
 
     @property
     def risk(self) -> int:
@@ -164,13 +164,22 @@ class Facts:
     @property
     def is_alarm(self) -> bool:
         """Likely enough and bad enough to wake somebody."""
-        likely = self.confidence >= ALARM_CONFIDENCE
-        return likely and self.severity.rank >= Severity.MEDIUM.rank
+        return self.is_likely and self.severity.rank >= Severity.MEDIUM.rank
+
+    @property
+    def is_likely(self) -> bool:
+        """More likely than not."""
+        return self.confidence >= ALARM_CONFIDENCE
+
+    @property
+    def is_refuted(self) -> bool:
+        """Somebody found it wrong, or harmless."""
+        return self.verdict in UNFOUNDED
 
     @property
     def is_actionable(self) -> bool:
-        """Whether what it names may be searched for elsewhere: likely, and nobody refuted it."""
-        return self.confidence >= ALARM_CONFIDENCE and self.verdict not in UNFOUNDED
+        """Whether what it names may be searched for elsewhere."""
+        return self.is_likely and not self.is_refuted
 
     @property
     def is_v6(self) -> bool:
