@@ -32,13 +32,17 @@ class Outbox:
         self._audit = audit
 
     def due(self, sink_id: str, *, limit: int) -> list[Delivery]:
-        """Deliveries whose time has come, in the order their findings changed."""
+        """Deliveries whose time has come, in the order their findings changed.
+
+        A finding's later version waits until the earlier one has arrived or is given up.
+        """
         query = (
             sa.select(TABLE)
             .where(
                 COLUMNS.sink_id == sink_id,
                 COLUMNS.state == PENDING,
                 COLUMNS.next_ns <= self._parts.now_ns(),
+                ~_is_behind_another(),
             )
             .order_by(COLUMNS.id)
             .limit(page_size(limit))
@@ -49,7 +53,7 @@ class Outbox:
     def next_due_ns(self, sink_id: str) -> int | None:
         """When the next delivery of a sink is due, None if nothing waits."""
         query = sa.select(sa.func.min(COLUMNS.next_ns)).where(
-            COLUMNS.sink_id == sink_id, COLUMNS.state == PENDING
+            COLUMNS.sink_id == sink_id, COLUMNS.state == PENDING, ~_is_behind_another()
         )
         with self._parts.database.read() as connection:
             return connection.execute(query).scalar()
@@ -181,6 +185,17 @@ class Outbox:
             for part in _parts_of(ids):
                 mine = sa.update(TABLE).where(COLUMNS.id.in_(part), COLUMNS.state == PENDING)
                 connection.execute(mine.values(**values))
+
+
+def _is_behind_another() -> sa.Exists:
+    """Whether an earlier version of the same finding still waits for the same sink."""
+    earlier = TABLE.alias("earlier")
+    return sa.exists().where(
+        earlier.c.sink_id == COLUMNS.sink_id,
+        earlier.c.finding_id == COLUMNS.finding_id,
+        earlier.c.version < COLUMNS.version,
+        earlier.c.state == PENDING,
+    )
 
 
 def _parts_of(ids: Sequence[int]) -> Iterable[Sequence[int]]:
