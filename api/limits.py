@@ -27,8 +27,6 @@ MAX_WINDOWS = 20_000
 """Keys and addresses remembered; the one longest unused is forgotten first."""
 
 IPV6_PREFIX_BITS = 64
-STREAMED_BODY_BYTES = 2**62
-"""`max_body_size` of routes that count their body themselves while it streams to disk."""
 
 
 class WindowStorage(Storage, MovingWindowSupport):
@@ -151,6 +149,10 @@ class RateLimits:
     def failed(self, address: str) -> None:
         """Counts one failed log-in of an address."""
         self._limiter.hit(self._failures, "failures", network_of(address))
+
+    def forget(self) -> None:
+        """Empties all windows."""
+        self._limiter.storage.reset()
 
     def _left(self, item: RateLimitItem, *names: str) -> tuple[int, int]:
         """Seconds until a place is free or the window is empty, and places left."""

@@ -43,7 +43,6 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
-        max_body_size=settings.max_body,
         lifespan=lifecycle.lifespan,
     )
     app.state.outgate = ServiceState(

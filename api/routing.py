@@ -8,7 +8,7 @@ router = ServiceRouter(prefix="/v1/findings", tags=["findings"])
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,19 +16,46 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from api import idempotency
 from api.auth import Caller
 from api.dependencies import Needs
 from api.errors import Problem
-from api.limits import STREAMED_BODY_BYTES
 from api.state import state_of
 
+MAX_LENGTH_DIGITS = 20
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+STREAMED = "x-outgate-streamed-body"
+"""Member of a route's `openapi_extra`, true where the route reads, bounds and keeps its body itself
+while it arrives."""
+
+
 class StrictRequest(Request):
-    """A request whose JSON is RFC 8259 and no more."""
+    """A request whose body is bounded, and whose JSON is RFC 8259 and no more."""
+
+    def __init__(self, scope: Scope, receive: Receive, max_body_bytes: int | None) -> None:
+        super().__init__(scope, receive)
+        self._limit_bytes = max_body_bytes
+        if max_body_bytes is not None:
+            announced = self.headers.get("content-length", "")
+            if announced.isdigit() and int(announced[:MAX_LENGTH_DIGITS]) > max_body_bytes:
+                raise _too_large(max_body_bytes)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives.
+
+        Raises:
+            Problem: 413 when it becomes longer than this route takes.
+        """
+        got = 0
+        async for chunk in super().stream():
+            got += len(chunk)
+            if self._limit_bytes is not None and got > self._limit_bytes:
+                raise _too_large(self._limit_bytes)
+            yield chunk
 
     async def json(self) -> Any:  # noqa: ANN401 - it is any JSON value
         """The body as a value.
@@ -48,14 +75,13 @@ class ServiceRoute(APIRoute):
         needs = tuple(_needs_of(self.dependant))
         extra = self.openapi_extra or {}
         omit = tuple(extra.get(idempotency.OMIT, ()))
-        streamed = self.max_body_size == STREAMED_BODY_BYTES
+        streamed = bool(extra.get(STREAMED))
 
         async def handle(request: Request) -> Response:
-            strict = StrictRequest(request.scope, request.receive)
-            if not needs:
-                return await handler(strict)
-            caller = await run_in_threadpool(_admit, strict, needs)
-            if streamed:
+            caller = await run_in_threadpool(_admit, request, needs) if needs else None
+            bound = None if streamed else state_of(request).settings.max_body
+            strict = StrictRequest(request.scope, request.receive, bound)
+            if caller is None or streamed:
                 return await handler(strict)
 
             async def answer() -> Response:
@@ -120,6 +146,10 @@ def _no_constant(name: str) -> None:
 
 def _malformed(reason: str) -> Problem:
     return Problem("malformed-body", detail=f"cannot read the body as JSON: {reason}")
+
+
+def _too_large(limit_bytes: int) -> Problem:
+    return Problem("body-too-large", detail=f"cannot take a body of more than {limit_bytes} bytes")
 
 
 def _needs_of(dependant: Dependant) -> Iterator[Needs]:
