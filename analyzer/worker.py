@@ -7,6 +7,8 @@ those files takes them for input from outside: the process that wrote them read 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -14,7 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from analyzer import confinement, engine, ingest, ruleset
+from analyzer import confinement as confined
+from analyzer import engine, ingest, ruleset
 from analyzer.confinement.inside import Task, Workplace
 from analyzer.detectors import BUILTIN
 from analyzer.detectors.base import Context
@@ -93,7 +96,7 @@ def run(
         cancelled: Asked ten times a second.
     """
     read = [Path(arguments["capture"]).resolve()] if "capture" in arguments else []
-    return confinement.run(
+    return confined.run(
         server,
         task,
         {**arguments, "capture": str(read[0])} if read else arguments,
@@ -108,7 +111,25 @@ def run(
 
 def fork_server() -> ForkServer:
     """A fork server for the tasks of this module, not started yet."""
-    return confinement.ForkServer(MODULE)
+    return confined.ForkServer(MODULE)
+
+
+def confinement(server: ForkServer, folder: Path) -> Mapping[str, str]:
+    """What a worker gives up on this machine: each measure `on`, or why not; and what it tried.
+
+    Raises:
+        OutgateError: No worker can be started, or it fails.
+        OSError: The folder cannot be written to.
+    """
+    own = Path(tempfile.mkdtemp(dir=folder, prefix="task-"))
+    try:
+        outcome = run(server, "probe", {}, folder=own)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+    if not outcome.ok:
+        raise OutgateError(outcome.message, hint=outcome.hint)
+    tried = {f"try_{name}": str(said) for name, said in outcome.result.items()}
+    return MappingProxyType({**outcome.applied, **tried})
 
 
 # --- the tasks, which run inside ----------------------------------------------------------------
@@ -254,8 +275,8 @@ def _tries(attempt: Callable[[], object]) -> str:
     try:
         attempt()
     except OSError as error:
-        return f"refused: {error.strerror}"
-    return "possible"
+        return f"on: {error.strerror}"
+    return "off: it is possible"
 
 
 def _open_socket() -> None:
