@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from analyzer.store.tables import values
 from analyzer.store.tables.columns import COLUMNS, Kind
 from analyzer.store.tables.filters import FilterError
-from analyzer.store.tables.names import CANONICAL, NAME_TABLES
+from analyzer.store.tables.names import CANONICAL, NAME_TABLES, ROW, named_in, reached_by
 from analyzer.store.tables.networks import in_network, is_address
 
 if TYPE_CHECKING:
@@ -130,9 +130,14 @@ def _at_address(column: str, value: Value, binder: Binder) -> str:
     if value.operator != "=":
         raise FilterError(value.position, "an address takes no operator")
     found = values.address(value.text, value)
-    if isinstance(found, ipaddress.IPv4Network | ipaddress.IPv6Network):
+    if isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return is_address(column, found, binder)
+    if isinstance(found, ipaddress.IPv4Network):
         return in_network(column, found, binder)
-    return is_address(column, found, binder)
+    # Reading IPv6 text is slow, so each address is read once.
+    known = f"SELECT DISTINCT {column} AS known FROM flows WHERE contains({column}, ':')"
+    inside = in_network("known", found, binder)
+    return f"{column} IN (SELECT known FROM ({known}) WHERE {inside})"
 
 
 def _bound_of_time(field: str, value: Value, binder: Binder) -> str:
@@ -145,33 +150,24 @@ def _bound_of_time(field: str, value: Value, binder: Binder) -> str:
 
 
 def _named(field: str, value: Value, binder: Binder) -> str:
-    if field == "name":
-        return f"({' OR '.join(_named(part, value, binder) for part in NAME_TABLES)})"
-    table = NAME_TABLES[field]
-    own = "named.place = flows.place AND named.flow_id = flows.flow_id"
-    pattern = matching(CANONICAL[field], value, binder)
-    found = f"EXISTS (SELECT 1 FROM {table} AS named WHERE {own} AND {pattern})"
-    if field != "dns_name":
-        return found
-    # The look-up itself, and what went to an address that the look-up gave.
-    asked = matching("named.asked", value, binder)
-    address = "named.place = flows.place AND named.data = flows.dst_ip"
-    before = "named.ts_ns <= flows.end_ns"
-    reached = f"EXISTS (SELECT 1 FROM answers AS named WHERE {address} AND {before} AND {asked})"
-    return f"({found} OR {reached})"
+    wanted = tuple(NAME_TABLES) if field == "name" else (field,)
+    return _any_name(wanted, lambda sql: matching(sql, value, binder))
 
 
 def _free_text(value: Value, binder: Binder) -> str:
     wanted = binder.bind(values.literal(value))
     parts = [f"contains(lower({COLUMNS[name].sql}), {wanted})" for name in SEARCHED]
-    for field, table in NAME_TABLES.items():
-        own = "named.place = flows.place AND named.flow_id = flows.flow_id"
-        found = f"contains({CANONICAL[field]}, {wanted})"
-        parts.append(f"EXISTS (SELECT 1 FROM {table} AS named WHERE {own} AND {found})")
-    address = "named.place = flows.place AND named.data = flows.dst_ip"
-    before = f"named.ts_ns <= flows.end_ns AND contains(named.asked, {wanted})"
-    parts.append(f"EXISTS (SELECT 1 FROM answers AS named WHERE {address} AND {before})")
+    parts.append(_any_name(tuple(NAME_TABLES), lambda sql: f"contains({sql}, {wanted})"))
     return f"({' OR '.join(parts)})"
+
+
+def _any_name(fields: tuple[str, ...], pattern: Callable[[str], str]) -> str:
+    """SQL that is true for flows one of whose names of these kinds fits."""
+    rows = [named_in(NAME_TABLES[field], pattern(CANONICAL[field])) for field in fields]
+    if "dns_name" in fields:
+        # Besides the look-ups themselves, what went to an address that one of them gave.
+        rows.append(reached_by(pattern("named.asked")))
+    return f"{ROW} IN ({' UNION ALL '.join(rows)})"
 
 
 def matching(sql: str, value: Value, binder: Binder) -> str:

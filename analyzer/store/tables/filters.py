@@ -33,6 +33,7 @@ class FilterError(UsageError):
 
     def __init__(self, position: int, problem: str, *, hint: str = "") -> None:
         self.position = position
+        self.problem = problem
         super().__init__(f"cannot read the filter at character {position}: {problem}", hint=hint)
 
 
@@ -74,6 +75,17 @@ def parse_filter(text: str) -> tuple[Term, ...]:
     return tuple(_Reader(text).terms())
 
 
+def parse_values(field: str, text: str) -> Term:
+    """The word of one field, from its values alone.
+
+    Raises:
+        FilterError: They cannot be read.
+    """
+    if len(text) > MAX_QUERY_CHARS:
+        raise FilterError(MAX_QUERY_CHARS + 1, f"it is longer than {MAX_QUERY_CHARS} characters")
+    return Term(field=field, values=_Reader(text).all_values())
+
+
 class _Reader:
     """Reads from left to right and never goes back."""
 
@@ -87,6 +99,12 @@ class _Reader:
             if len(found) == MAX_TERMS:
                 raise self._error(f"it has more than {MAX_TERMS} words")
             found.append(self._term())
+        return found
+
+    def all_values(self) -> tuple[Value, ...]:
+        found = self._values(is_text=False)
+        if self._at < len(self._text):
+            raise self._error("a space stands in it", hint='quote it if it is meant: "…"')
         return found
 
     def _term(self) -> Term:

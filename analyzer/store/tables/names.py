@@ -71,8 +71,37 @@ def own_name(field: str) -> str:
 
 def resolved_name() -> str:
     """SQL of the latest look-up before each flow of `page` began: place, flow_id, found."""
+    known = (
+        "SELECT place, data, ts_ns, min(asked) AS asked FROM answers GROUP BY place, data, ts_ns"
+    )
     return (
-        "SELECT page.place, page.flow_id, max_by(answers.asked, answers.ts_ns) AS found "
-        "FROM page JOIN answers ON answers.place = page.place AND answers.data = page.dst_ip "
-        "AND answers.ts_ns <= page.start_ns GROUP BY page.place, page.flow_id"
+        "SELECT page.place, page.flow_id, known.asked AS found "
+        f"FROM page ASOF JOIN ({known}) AS known ON known.place = page.place "
+        "AND known.data = page.dst_ip AND known.ts_ns <= page.start_ns"
+    )
+
+
+ROW = f"place * {2**32} + flow_id"
+"""One number for each flow of a query: a join on one number is several times faster."""
+
+
+def named_in(table: str, pattern: str) -> str:
+    """SQL of `ROW` of the flows that have a fitting row, called `named`, in a table of names."""
+    return f"SELECT {ROW} FROM {table} AS named WHERE {pattern}"
+
+
+def reached_by(pattern: str) -> str:
+    """SQL of `ROW` of the flows to an address that a look-up gave before they ended.
+
+    Args:
+        pattern: What the name that was asked for must be, said of `named.asked`.
+    """
+    first = (
+        "SELECT place, data, min(ts_ns) AS ts_ns FROM answers AS named "
+        f"WHERE {pattern} GROUP BY place, data"
+    )
+    return (
+        f"SELECT flows.place * {2**32} + flows.flow_id FROM flows JOIN ({first}) AS known "
+        "ON known.place = flows.place AND known.data = flows.dst_ip "
+        "WHERE known.ts_ns <= flows.end_ns"
     )

@@ -115,11 +115,9 @@ def address(text: str, value: Value) -> Address | Network:
         FilterError: It is neither.
     """
     try:
-        if "%" in text:
-            raise ValueError
         if "/" in text:
             return ipaddress.ip_network(text, strict=False)
-        return ipaddress.ip_address(text)
+        return ipaddress.ip_address(text.partition("%")[0])  # a zone says nothing in a capture
     except ValueError as error:
         hint = "write 10.20.0.7, 10.20.0.0/16, 2001:db8::1 or 2001:db8::/32"
         problem = f"{shown(text)} is no address and no network"
@@ -173,6 +171,28 @@ def literal(value: Value) -> str:
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in value.text):
         raise FilterError(value.position, "it holds a character that is no text")
     return value.text.lower()
+
+
+def fits(text: str, value: Value) -> bool:
+    """Whether a text of ours is the value or fits its wildcards, in linear time.
+
+    Raises:
+        FilterError: As for `literal`.
+    """
+    wanted = literal(value)
+    if value.is_quoted or WILDCARD not in wanted:
+        return text.lower() == wanted
+    head, *middle, tail = wanted.split(WILDCARD)
+    rest = text.lower()
+    if len(rest) < len(head) + len(tail) or not (rest.startswith(head) and rest.endswith(tail)):
+        return False
+    at, end = len(head), len(rest) - len(tail)
+    for part in middle:
+        found = rest.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def shown(text: str) -> str:
