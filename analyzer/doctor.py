@@ -14,6 +14,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from analyzer import __version__, ruleset
+from analyzer.confinement import confinement
+from analyzer.confinement.probe import ON
 from analyzer.dissect import TSHARK_INSTALL_HINT
 from analyzer.errors import OutgateError
 
@@ -63,6 +65,7 @@ def examine(state_folder: Path, today: date) -> list[Check]:
         _library("uvicorn", "outgate serve"),
         _library("pyshark", "outgate dissect"),
         _tshark(),
+        _confinement(),
         _state(state_folder),
     ]
 
@@ -175,6 +178,30 @@ def _tshark() -> Check:
         )
     version = re.search(r"\d+\.\d+\.\d+", done.stdout)
     return Check(name="tshark", ok=True, found=f"{version[0] if version else 'unknown'} at {path}")
+
+
+def _confinement() -> Check:
+    """What keeps the service's workers from doing harm, tried in one."""
+    try:
+        measures = confinement()
+    except (OutgateError, OSError) as error:
+        return Check(
+            name="confinement",
+            ok=False,
+            found=f"no worker can be started: {error}",
+            cost="outgate serve analyses nothing; the other commands work",
+            remedy="see that /tmp is writable and processes may be started",
+        )
+    missing = {name: said for name, said in measures.items() if not said.startswith(ON)}
+    if missing:
+        return Check(
+            name="confinement",
+            ok=False,
+            found="; ".join(f"{name} {said}" for name, said in missing.items()),
+            cost="a hostile capture that takes over a worker of outgate serve can do more harm",
+            remedy="a newer kernel has Landlock; a container may need to allow user namespaces",
+        )
+    return Check(name="confinement", ok=True, found=f"{len(measures)} measures hold")
 
 
 def _state(folder: Path) -> Check:

@@ -7,8 +7,6 @@ those files takes them for input from outside: the process that wrote them read 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from analyzer import confinement as confined
 from analyzer import engine, ingest, ruleset
 from analyzer.confinement.inside import Task, Workplace
+from analyzer.confinement.probe import TASKS as PROBE
 from analyzer.detectors import BUILTIN
 from analyzer.detectors.base import Context
 from analyzer.dissect import DEFAULT_FRAMES, dissect
@@ -29,7 +28,7 @@ from analyzer.observations import TABLES
 from analyzer.settings import AnalysisSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from analyzer.confinement import ForkServer, Outcome, WorkerLimits
     from analyzer.confinement.watching import Cancelled, OnMessage
@@ -114,24 +113,6 @@ def fork_server() -> ForkServer:
     return confined.ForkServer(MODULE)
 
 
-def confinement(server: ForkServer, folder: Path) -> Mapping[str, str]:
-    """What a worker gives up on this machine: each measure `on`, or why not; and what it tried.
-
-    Raises:
-        OutgateError: No worker can be started, or it fails.
-        OSError: The folder cannot be written to.
-    """
-    own = Path(tempfile.mkdtemp(dir=folder, prefix="task-"))
-    try:
-        outcome = run(server, "probe", {}, folder=own)
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-    if not outcome.ok:
-        raise OutgateError(outcome.message, hint=outcome.hint)
-    tried = {f"try_{name}": str(said) for name, said in outcome.result.items()}
-    return MappingProxyType({**outcome.applied, **tried})
-
-
 # --- the tasks, which run inside ----------------------------------------------------------------
 
 
@@ -195,17 +176,12 @@ def _dissect(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any
     return {"dissection": DISSECTION_FILE, "frames": len(frames)}
 
 
-def _probe(_place: Workplace, _arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Tries what a worker must not be able to do, before it meets any input."""
-    return {"network": _tries(_open_socket), "files": _tries(_read_elsewhere)}
-
-
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "analyze": Task(perform=_analyze),
         "carve": Task(perform=_carve),
         "dissect": Task(perform=_dissect, programs=True),
-        "probe": Task(perform=_probe),
+        **PROBE,
     }
 )
 
@@ -269,21 +245,3 @@ class _Progress:
 
 def _finding(arguments: Mapping[str, Any]) -> Finding:
     return Finding.from_dict(arguments["finding"])
-
-
-def _tries(attempt: Callable[[], object]) -> str:
-    try:
-        attempt()
-    except OSError as error:
-        return f"on: {error.strerror}"
-    return "off: it is possible"
-
-
-def _open_socket() -> None:
-    import socket  # noqa: PLC0415 - for this one try
-
-    socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
-
-
-def _read_elsewhere() -> None:
-    Path("/etc/hostname").read_bytes()

@@ -7,7 +7,8 @@ docs/decisions/0008-how-a-job-is-confined.md says what is done and against what.
 """
 
 from analyzer.confinement.limits import Failure, Outcome, WorkerLimits
+from analyzer.confinement.probe import confinement
 from analyzer.confinement.server import ForkServer
 from analyzer.confinement.watching import run
 
-__all__ = ["Failure", "ForkServer", "Outcome", "WorkerLimits", "run"]
+__all__ = ["Failure", "ForkServer", "Outcome", "WorkerLimits", "confinement", "run"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
 import time
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ import sqlalchemy as sa
 
 from analyzer import worker
 from analyzer.confinement.limits import MIB
+from analyzer.confinement.probe import ON, measures
 from analyzer.jobs.run import JobRun
 from analyzer.jobs.settings import JobSettings, JobStatus
 from analyzer.jobs.tasks import FinishedTask, Tasks
@@ -182,9 +181,9 @@ class Supervisor:
         for job in self._store.jobs.recover():
             log.warning("job %s was interrupted; it is %s", job.id, job.state)
         self._server.start()
-        self._confinement = worker.confinement(self._server, self._store.folder.work)
+        self._confinement = measures(self._server, self._store.folder.work)
         for name, said in self._confinement.items():
-            if not said.startswith("on"):
+            if not said.startswith(ON):
                 log.warning("workers are not confined by %s: %s", name, said)
 
     def _take_jobs(self) -> None:
@@ -229,16 +228,3 @@ class Supervisor:
     def _threads(self) -> list[threading.Thread]:
         with self._runs_lock:
             return [thread for _, thread in self._runs.values()]
-
-
-def confinement() -> Mapping[str, str]:
-    """What a worker would give up on this machine, tried in one that is started for it.
-
-    For `outgate doctor`; a service knows it from its own workers.
-
-    Raises:
-        OutgateError: No worker can be started.
-        OSError: There is no room for temporary files.
-    """
-    with tempfile.TemporaryDirectory(prefix="outgate-") as folder, worker.fork_server() as server:
-        return worker.confinement(server, Path(folder))
