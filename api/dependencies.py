@@ -13,6 +13,8 @@ from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from analyzer.jobs import Supervisor
+from analyzer.push import Dispatcher
 from analyzer.store import Store
 from analyzer.store.records import Actor, Scope
 from api.auth import Caller, authenticate, authorize
@@ -73,11 +75,11 @@ def _settings(state: Annotated[ServiceState, Depends(state_of)]) -> ServiceSetti
     return state.settings
 
 
-def _supervisor(state: Annotated[ServiceState, Depends(state_of)]) -> Any:  # noqa: ANN401
+def _supervisor(state: Annotated[ServiceState, Depends(state_of)]) -> Supervisor | None:
     return state.supervisor
 
 
-def _dispatcher(state: Annotated[ServiceState, Depends(state_of)]) -> Any:  # noqa: ANN401
+def _dispatcher(state: Annotated[ServiceState, Depends(state_of)]) -> Dispatcher | None:
     return state.dispatcher
 
 
@@ -88,8 +90,8 @@ def _caller(request: Request) -> Caller:
 StateDep = Annotated[ServiceState, Depends(state_of)]
 StoreDep = Annotated[Store, Depends(_store)]
 SettingsDep = Annotated[ServiceSettings, Depends(_settings)]
-SupervisorDep = Annotated[Any, Depends(_supervisor)]
-DispatcherDep = Annotated[Any, Depends(_dispatcher)]
+SupervisorDep = Annotated[Supervisor | None, Depends(_supervisor)]
+DispatcherDep = Annotated[Dispatcher | None, Depends(_dispatcher)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 
 AnyCaller = Annotated[Actor, _needs(None)]

@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from analyzer.confinement import WorkerLimits
+from analyzer.jobs import JobSettings, Supervisor
+from analyzer.push import Dispatcher, PushSettings
 from analyzer.store import Store
 from analyzer.store.records import SERVICE, Scope
+from api.settings import ServiceSettings, listed
 from api.state import ServiceState
 
 FIRST_KEY_NAME = "first administrator"
@@ -83,6 +87,12 @@ def start(state: ServiceState) -> ExitStack:
         if settings.auth:
             make_first_key(store)
         store.idempotency.prune(at_start=True)
+        state.dispatcher = Dispatcher(store, push_settings(settings))
+        stack.callback(state.dispatcher.stop)
+        state.supervisor = Supervisor(store, job_settings(settings))
+        stack.callback(state.supervisor.stop)
+        state.dispatcher.start()
+        state.supervisor.start()
         keeping = Housekeeping(chores=_chores(store))
         keeping.start()
         stack.callback(keeping.stop)
@@ -109,6 +119,26 @@ def stop(running: ExitStack, state: ServiceState) -> None:
     state.stopping.set()
     running.close()
     state.opened = None
+
+
+def job_settings(settings: ServiceSettings) -> JobSettings:
+    """What the supervisor is told."""
+    limits = WorkerLimits(
+        memory_bytes=settings.worker_memory,
+        cpu_s=settings.worker_timeout_s,
+        wall_s=settings.worker_timeout_s,
+    )
+    return JobSettings(
+        workers=settings.workers,
+        limits=limits,
+        min_free_bytes=settings.min_free,
+        inside=settings.networks_inside(),
+    )
+
+
+def push_settings(settings: ServiceSettings) -> PushSettings:
+    """What the dispatcher is told."""
+    return PushSettings(networks=listed(settings.sink_networks), folder=settings.sink_folder)
 
 
 def make_first_key(store: Store) -> None:

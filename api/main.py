@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from analyzer import __version__
+from analyzer.jobs import Supervisor
+from analyzer.push import Dispatcher
 from analyzer.store import Store
 from api import errors, lifecycle, openapi
 from api.middleware import ServiceMiddleware
@@ -22,8 +23,8 @@ ROUTES = ("health", "service", "keys", "audit")
 def create_app(
     settings: ServiceSettings | None = None,
     store: Store | None = None,
-    supervisor: Any = None,  # noqa: ANN401
-    dispatcher: Any = None,  # noqa: ANN401
+    supervisor: Supervisor | None = None,
+    dispatcher: Dispatcher | None = None,
 ) -> FastAPI:
     """The application with every route.
 

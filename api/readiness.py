@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from analyzer.errors import OutgateError
+from analyzer.escape import shorten
+from analyzer.store.records import JobState
 from api.state import ServiceState
 
 MAX_SINKS = 1000
@@ -45,6 +47,13 @@ def components(state: ServiceState) -> list[Component]:
     return found
 
 
+def count_jobs(state: ServiceState) -> None:
+    """Brings the figures of jobs up to date."""
+    counts = state.store.jobs.counts()
+    for name in JobState:
+        state.metrics.jobs.labels(name.value).set(counts.get(name.value, 0))
+
+
 def _ask(name: str, ask: Callable[[ServiceState], Component], state: ServiceState) -> Component:
     try:
         return ask(state)
@@ -73,6 +82,9 @@ def _workers(state: ServiceState) -> Component:
         return Component(name="workers", state="degraded", detail="this process runs no jobs")
     if not supervisor.alive:
         return Component(name="workers", state="failed", detail="the supervisor has stopped")
+    paused = supervisor.status().paused
+    if paused:
+        return Component(name="workers", state="degraded", detail=shorten(paused))
     return Component(name="workers", state="ok")
 
 

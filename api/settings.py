@@ -49,6 +49,9 @@ class ServiceSettings(BaseSettings):
     min_free: int = Field(default=512 * MIB, ge=0, description="free disk space kept in reserve")
     retention_days: int = Field(default=0, ge=0, description="0 keeps all captures")
     retention_size: int = Field(default=0, ge=0, description="bytes of captures kept; 0 keeps all")
+    inside: str = Field(default="", description="networks inside, comma separated")
+    sink_networks: str = Field(default="", description="private networks sinks may be in")
+    sink_folder: Path | None = Field(default=None, description="where file sinks write")
     metrics_public: bool = Field(default=False, description="whether /metrics needs no key")
     oidc_issuer: str = ""
     oidc_client_id: str = ""
@@ -63,10 +66,19 @@ class ServiceSettings(BaseSettings):
         """Whether only this machine can reach the service."""
         return is_loopback(self.host)
 
+    def networks_inside(self) -> tuple[str, ...]:
+        """Networks that count as inside; none stands for the private ranges."""
+        return listed(self.inside)
+
     @property
     def https(self) -> bool:
         """Whether browsers reach the service over TLS."""
         return self.tls_cert is not None or self.public_url.startswith("https://")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The entries of a comma-separated setting."""
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def is_loopback(host: str) -> bool:

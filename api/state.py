@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from fastapi import Request
 
+from analyzer.jobs import Supervisor
+from analyzer.push import Dispatcher
 from analyzer.store import Store
 from api.limits import RateLimits
 from api.metrics import Metrics
@@ -27,8 +29,8 @@ class ServiceState:
 
     settings: ServiceSettings
     opened: Store | None = None
-    supervisor: Any = None
-    dispatcher: Any = None
+    supervisor: Supervisor | None = None
+    dispatcher: Dispatcher | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     limits: RateLimits = field(init=False)

@@ -12,11 +12,12 @@ from analyzer.store.idempotency import KEPT_NS
 from analyzer.times import NS_PER_SECOND
 from api.dependencies import AnyCaller, MetricsReader, StateDep
 from api.errors import Problem
+from api.lifecycle import job_settings
 from api.limits import WINDOW_S
 from api.metrics import CONTENT_TYPE
 from api.middleware import MAX_HEADER_BYTES, MAX_HEADERS
 from api.problems import CATALOGUE, ProblemKind
-from api.readiness import components
+from api.readiness import components, count_jobs
 from api.routing import ServiceRouter
 from api.schemas import DEFAULT_PAGE, MAX_PAGE, Shape
 
@@ -49,7 +50,9 @@ class Limits(Shape):
     window_s: int
     workers: int
     worker_memory_bytes: int
-    worker_timeout_s: int
+    worker_timeout_s: float
+    worker_output_bytes: int
+    carvings_at_once: int
     min_free_bytes: int
     idempotency_kept_s: int
 
@@ -87,6 +90,7 @@ def read_version(state: StateDep, caller: AnyCaller) -> Version:  # noqa: ARG001
 def read_limits(state: StateDep, caller: AnyCaller) -> Limits:  # noqa: ARG001 - must be known
     """Lists every bound a client can run into."""
     settings = state.settings
+    jobs = state.supervisor.settings if state.supervisor else job_settings(settings)
     return Limits(
         max_upload_bytes=settings.max_upload,
         max_body_bytes=settings.max_body,
@@ -97,9 +101,11 @@ def read_limits(state: StateDep, caller: AnyCaller) -> Limits:  # noqa: ARG001 -
         requests_per_window=settings.rate_per_minute,
         failed_logins_per_window=settings.failures_per_minute,
         window_s=WINDOW_S,
-        workers=settings.workers,
-        worker_memory_bytes=settings.worker_memory,
-        worker_timeout_s=settings.worker_timeout_s,
+        workers=jobs.workers,
+        worker_memory_bytes=jobs.limits.memory_bytes,
+        worker_timeout_s=jobs.limits.wall_s,
+        worker_output_bytes=jobs.limits.output_bytes,
+        carvings_at_once=jobs.tasks,
         min_free_bytes=settings.min_free,
         idempotency_kept_s=KEPT_NS // NS_PER_SECOND,
     )
@@ -128,6 +134,7 @@ def read_problem(code: Annotated[str, Path(max_length=MAX_CODE_CHARS)]) -> Probl
 def metrics(state: StateDep, caller: MetricsReader) -> Response:  # noqa: ARG001 - the scope
     """Gives counters and gauges in the text format of Prometheus."""
     components(state)
+    count_jobs(state)
     return Response(state.metrics.text(), media_type=CONTENT_TYPE)
 
 

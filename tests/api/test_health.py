@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 class Running:
     """Stands for a supervisor."""
 
-    def __init__(self, *, alive: bool) -> None:
+    def __init__(self, *, alive: bool, paused: str = "") -> None:
         self.alive = alive
+        self.paused = paused
+
+    def status(self) -> Running:
+        return self
 
 
 def states(answer: dict[str, object]) -> dict[str, str]:
@@ -56,6 +60,15 @@ def test_a_stopped_supervisor_makes_the_service_unready(app: FastAPI, nobody: Ap
     response = nobody.get("/readyz")
     assert response.status_code == 503
     assert states(response.json())["workers"] == "failed"
+
+
+def test_workers_that_pause_are_shown_and_the_service_still_serves(
+    app: FastAPI, nobody: ApiClient
+) -> None:
+    app.state.outgate.supervisor = Running(alive=True, paused="the disk is nearly full")
+    response = nobody.get("/readyz")
+    assert response.status_code == 200
+    assert states(response.json())["workers"] == "degraded"
 
 
 def test_a_full_disk_makes_the_service_unready(
