@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from analyzer.errors import NotFoundError, StaleVersionError, UsageError
 from analyzer.store import schema
-from analyzer.store.ledger import Change, publish
+from analyzer.store.ledger import Change, hold_feed, publish
 from analyzer.store.parts import page_size
 from analyzer.store.queries import ORDERS, FindingPage, FindingQuery, Hidden, Position, conditions
 from analyzer.store.records import (
@@ -207,7 +207,8 @@ class Findings:
             "text": text,
         }
         with self._parts.database.write() as connection:
-            finding = _one(connection, finding_id, lock=True)
+            hold_feed(connection)
+            finding = _one(connection, finding_id)
             added = connection.execute(sa.insert(schema.comments).values(**row))
             number = added.inserted_primary_key
             change = Change(row=finding, kind="comment")
@@ -226,8 +227,8 @@ class Findings:
     ) -> list[StoredFinding]:
         wanted = list(dict.fromkeys(ids))
         with self._parts.database.write() as connection:
-            # Locked in one order, so that two bulk changes never wait for each other in a ring.
-            rows = {key: _one(connection, key, lock=True) for key in sorted(wanted)}
+            hold_feed(connection)
+            rows = {key: _one(connection, key) for key in wanted}
             changes = [change for key in wanted if (change := changed(rows[key]))]
             publish(connection, changes, by=by.name, now_ns=self._parts.now_ns(), reason=reason)
             for change in changes:
@@ -274,9 +275,9 @@ def _is_shown(finding: StoredFinding, hidden: Hidden) -> bool:
     return bool(finding.suppressed_by) is (hidden is Hidden.ONLY)
 
 
-def _one(connection: sa.Connection, finding_id: str, *, lock: bool = False) -> dict[str, Any]:
+def _one(connection: sa.Connection, finding_id: str) -> dict[str, Any]:
     query = sa.select(TABLE).where(COLUMNS.id == finding_id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError("finding", finding_id, hint="GET /v1/findings lists them")
     return dict(row)

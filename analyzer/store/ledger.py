@@ -46,6 +46,16 @@ class Change:
     document: Mapping[str, Any] | None = None
 
 
+def hold_feed(connection: sa.Connection) -> None:
+    """Makes this transaction the only one that changes findings until it ends.
+
+    Whoever decides what to change from what it reads takes hold before it reads: what others
+    commit in between is then seen, no two lock the same findings crosswise, and no suppression
+    ends while another transaction still writes a finding under it.
+    """
+    take(connection, "feed", 0)
+
+
 def publish(
     connection: sa.Connection,
     changes: Sequence[Change],
@@ -119,6 +129,7 @@ def reconcile(
     now_ns: int,
 ) -> list[Change]:
     """What an analysis of a capture changes: findings new, different, returned, or gone."""
+    hold_feed(connection)
     fresh = {document["id"]: document for document in documents}
     known = _rows(connection, fresh) | _of_capture(connection, capture)
     changes: list[Change] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,11 @@ import sqlalchemy as sa
 from analyzer.errors import ConflictError, LimitError, NotFoundError, UsageError
 from analyzer.model import Severity
 from analyzer.store import schema
-from analyzer.store.ledger import Change, publish
+from analyzer.store.ledger import Change, hold_feed, publish
 from analyzer.store.parts import new_id
 from analyzer.store.records import SERVICE, Actor, StoredFinding, Suppression, SuppressionState
 from analyzer.store.rows import finding_of
-from analyzer.store.scopes import Matcher, compile_scope
+from analyzer.store.scopes import Matcher, Subject, compile_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,8 +52,11 @@ class Shades:
 
     def shade(self, finding: StoredFinding) -> StoredFinding:
         """The finding with the suppression that hides it, if one does."""
+        if not self.matchers:
+            return finding
+        subject = Subject(finding)
         for suppression_id, matches in self.matchers:
-            if matches(finding):
+            if matches(subject):
                 return replace(finding, suppressed_by=suppression_id)
         return finding
 
@@ -114,6 +118,7 @@ class Suppressions:
             "last_hit_ns": now_ns if hits else 0,
         }
         with self._parts.database.write() as connection:
+            hold_feed(connection)
             if _count_active(connection) >= MAX_ACTIVE:
                 raise LimitError(
                     f"cannot add a suppression: {MAX_ACTIVE} are active",
@@ -148,7 +153,7 @@ class Suppressions:
         """
         matches = compile_scope(scope)
         with self._parts.database.read() as connection:
-            found = [finding for finding in _current(connection) if matches(finding)]
+            found = [finding for finding in _current(connection) if matches(Subject(finding))]
         ranks = [Severity(finding.document["severity"]) for finding in found]
         worst = sorted(found, key=_worst_first)[:MAX_EXAMPLES]
         return DryRun(
@@ -194,9 +199,12 @@ class Suppressions:
             for item in self.list(SuppressionState.ACTIVE)
             if item.expires_ns and item.expires_ns <= now_ns
         ]
+        ended = []
         for suppression_id in due:
-            self._end(suppression_id, SuppressionState.EXPIRED, "its time was over", SERVICE)
-        return [self.get(suppression_id) for suppression_id in due]
+            with contextlib.suppress(ConflictError):  # somebody revoked it just now
+                self._end(suppression_id, SuppressionState.EXPIRED, "its time was over", SERVICE)
+                ended.append(self.get(suppression_id))
+        return ended
 
     def recount(self) -> None:
         """Counts anew what each active suppression hides."""
@@ -214,6 +222,7 @@ class Suppressions:
     def _end(self, suppression_id: str, state: SuppressionState, reason: str, by: Actor) -> None:
         now_ns = self._parts.now_ns()
         with self._parts.database.write() as connection:
+            hold_feed(connection)
             row = _one(connection, suppression_id, lock=True)
             if row["state"] != str(SuppressionState.ACTIVE):
                 raise ConflictError(
@@ -225,9 +234,10 @@ class Suppressions:
                 ended.values(state=str(state), ended_ns=now_ns, ended_by=by.name, end_reason=reason)
             )
             after = Shades.load(connection)
+            # Superseded ones too: some readers ask for them.
             shown = [
                 finding.id
-                for finding in _current(connection)
+                for finding in _every(connection)
                 if before.shade(finding).suppressed_by and not after.shade(finding).suppressed_by
             ]
             changes = [
@@ -245,7 +255,11 @@ class Suppressions:
 
 
 def _current(connection: sa.Connection) -> Iterator[StoredFinding]:
-    query = sa.select(schema.findings).where(schema.findings.c.current.is_(True))
+    return (finding for finding in _every(connection) if finding.current)
+
+
+def _every(connection: sa.Connection) -> Iterator[StoredFinding]:
+    query = sa.select(schema.findings)
     for row in connection.execute(query).mappings().yield_per(BATCH):
         yield finding_of(dict(row))
 
