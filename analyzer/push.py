@@ -14,8 +14,9 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from analyzer import formats
 from analyzer.errors import NotFoundError, OutgateError
 from analyzer.sinks import (
     Dead,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from analyzer.sinks import Outcome, Sender
     from analyzer.store import Store
     from analyzer.store.records import Delivery, Sink
+
+Render: TypeAlias = "Callable[[Mapping[str, Any], str], bytes]"
 
 log = logging.getLogger("outgate.push")
 
@@ -88,8 +91,7 @@ class Dispatcher:
     Args:
         store: Holds sinks, outbox and findings.
         settings: Bounds.
-        render: Writes a finding (form `native`) in a format: `render(format, finding)`; raises
-            `OutgateError` for what it cannot write.
+        render: Writes a finding (form `native`) in a format.
         chance: Random numbers from 0 to 1.
     """
 
@@ -97,7 +99,7 @@ class Dispatcher:
         self,
         store: Store,
         settings: PushSettings,
-        render: Callable[[str, Mapping[str, Any]], bytes],
+        render: Render = formats.render,
         *,
         chance: Callable[[], float] | None = None,
     ) -> None:
@@ -169,7 +171,7 @@ class Dispatcher:
         message = Message(
             id=str(finding["id"]),
             finding=finding,
-            body=self._render(sink.format, finding),
+            body=self._render(finding, sink.format),
             at_ns=now_ns,
             test=True,
         )
@@ -215,7 +217,7 @@ class _Pump:
         sink: Sink,
         store: Store,
         settings: PushSettings,
-        render: Callable[[str, Mapping[str, Any]], bytes],
+        render: Render,
         chance: Callable[[], float],
     ) -> None:
         self._sink = sink
@@ -332,7 +334,7 @@ class _Pump:
                 continue
             document = native(finding)
             try:
-                body = self._render(self._sink.format, document)
+                body = self._render(document, self._sink.format)
             except (OutgateError, ValueError, TypeError, KeyError, ArithmeticError) as error:
                 log.exception("cannot write finding %s as %s", finding.id, self._sink.format)
                 why = f"cannot be written as {self._sink.format}: {type(error).__name__}"

@@ -8,8 +8,8 @@ answer of the name server cannot move it (DNS rebinding). TLS is verified by the
 
 Without TLS only networks that the operator allowed are reached.
 
-Source: RFC 6890 and the IANA registries of special-purpose addresses (by `ipaddress`), RFC 6052,
-3056 and 4380 for IPv4 addresses inside IPv6 ones.
+Source: RFC 6890 and the IANA registries of special-purpose addresses, RFC 4291 §2.4, and RFC 6052
+for IPv4 addresses inside IPv6 ones.
 """
 
 from __future__ import annotations
@@ -34,11 +34,40 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_TRIED = 8
 """Addresses of one name that are tried in turn; all of them are checked."""
 
-_METADATA = frozenset({ipaddress.IPv4Address("168.63.129.16")})
-"""Services of a cloud to its machines on an address that is otherwise public (Azure)."""
+_SPECIAL_TEXTS = {
+    "0.0.0.0/8": "this machine",
+    "10.0.0.0/8": "private",
+    "100.64.0.0/10": "shared by a provider's customers",
+    "127.0.0.0/8": "loopback",
+    "168.63.129.16/32": "a metadata service",  # of Azure, on an address that is otherwise public
+    "169.254.0.0/16": "link-local",  # and where most clouds have their metadata services
+    "172.16.0.0/12": "private",
+    "192.0.0.0/24": "reserved",
+    "192.0.2.0/24": "for documentation",
+    "192.88.99.0/24": "a relay",
+    "192.168.0.0/16": "private",
+    "198.18.0.0/15": "for benchmarks",
+    "198.51.100.0/24": "for documentation",
+    "203.0.113.0/24": "for documentation",
+    "224.0.0.0/4": "multicast",
+    "240.0.0.0/4": "reserved",
+    "::/128": "this machine",
+    "::1/128": "loopback",
+    "2001::/23": "reserved",
+    "2001:db8::/32": "for documentation",
+    "2002::/16": "a relay",
+    "3fff::/20": "for documentation",
+    "fc00::/7": "private",
+    "fe80::/10": "link-local",
+    "fec0::/10": "private",
+    "ff00::/8": "multicast",
+}
+"""Own table, because what `ipaddress` calls private differs between versions of Python."""
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_SPECIAL = tuple((ipaddress.ip_network(text), kind) for text, kind in _SPECIAL_TEXTS.items())
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is given out for the public network."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Deadline:
@@ -149,25 +178,14 @@ def _forms(address: Address) -> list[Address]:
         return [address]
     if address.ipv4_mapped is not None:  # the kernel itself treats it as IPv4
         return [address.ipv4_mapped]
-    inner = [address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in (*_NAT64, _COMPATIBLE)):
-        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [address, *(each for each in inner if each is not None)]
+    if address in _NAT64:
+        return [address, ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
+    return [address]
 
 
 def _special(address: Address) -> str:
     """What is special about an address; "" for those of the public network."""
-    if address in _METADATA:
-        return "a metadata service"
-    for name, special in (
-        ("unspecified", address.is_unspecified),
-        ("loopback", address.is_loopback),
-        ("link-local", address.is_link_local),
-        ("multicast", address.is_multicast),
-        ("private", address.is_private),
-        ("reserved", address.is_reserved),
-        ("not public", not address.is_global),
-    ):
-        if special:
-            return name
-    return ""
+    kind = next((kind for network, kind in _SPECIAL if address in network), "")
+    if kind or address.version == 4 or address in _UNICAST or address in _NAT64:
+        return kind
+    return "reserved"
