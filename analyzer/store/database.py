@@ -56,8 +56,13 @@ class Database:
         Raises:
             StoreUnavailable: The database refuses.
         """
-        with _translated(self.url), self.engine.connect() as connection:
-            yield connection
+        with _translated(self.url), self.engine.connect() as plain:
+            if self.dialect == "postgresql":
+                # Otherwise each statement sees a state of its own, and what one of them learned
+                # (which suppressions act) is no longer so for the next.
+                yield plain.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                yield plain
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -9,9 +9,17 @@ import sqlalchemy as sa
 
 from analyzer.errors import NotFoundError, StaleVersionError, UsageError
 from analyzer.store import schema
-from analyzer.store.ledger import Change, hold_feed, publish
+from analyzer.store.ledger import Change, feed_end, hold_feed, publish
 from analyzer.store.parts import page_size
-from analyzer.store.queries import ORDERS, FindingPage, FindingQuery, Hidden, Position, conditions
+from analyzer.store.queries import (
+    ORDERS,
+    FindingPage,
+    FindingQuery,
+    Hidden,
+    Position,
+    Sort,
+    conditions,
+)
 from analyzer.store.records import (
     Actor,
     Comment,
@@ -21,6 +29,7 @@ from analyzer.store.records import (
     Verdict,
 )
 from analyzer.store.rows import finding_of
+from analyzer.store.schema import plain
 from analyzer.store.suppressions import Shades
 
 if TYPE_CHECKING:
@@ -28,9 +37,13 @@ if TYPE_CHECKING:
 
     from analyzer.store.audit import Audit
     from analyzer.store.parts import Parts
+    from analyzer.store.queries import Order
 
 MAX_EXAMINED = 5000
 """Findings one page looks at; behind that it ends, possibly short, with a place to go on from."""
+
+LEAST_BATCH = 200
+"""Findings read at once where some may be hidden, however few are wanted."""
 
 MAX_BULK = 1000
 MAX_TAGS = 50
@@ -45,11 +58,12 @@ COLUMNS = TABLE.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageChange:
-    """What is to change; None leaves it as it is."""
+    """What is to change; None leaves it as it is. `tags` replaces all of them."""
 
     status: TriageStatus | None = None
     verdict: Verdict | None = None
     assignee: str | None = None
+    tags: tuple[str, ...] | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
 
@@ -77,35 +91,24 @@ class Findings:
         The next position counts what was looked at and not what was shown, so that a poller
         passes findings its conditions leave out, and still sees each one that changes later.
         """
-        order = ORDERS[query.sort]
-        wanted = page_size(limit)
-        key = after.key if after else ()
-        shown: list[StoredFinding] = []
-        hidden = examined = 0
         with self._parts.database.read() as connection:
-            shades = Shades.load(connection)
-            statement = sa.select(TABLE).where(*conditions(query)).order_by(*order.clauses())
-            more = True
-            while more and len(shown) < wanted and examined < MAX_EXAMINED:
-                part = statement.where(order.after(key)) if key else statement
-                batch = wanted - len(shown)
-                rows = connection.execute(part.limit(batch + 1)).mappings().all()
-                more = len(rows) > batch
-                for row in rows[:batch]:
-                    key = order.key(row)
-                    finding = shades.shade(finding_of(dict(row)))
-                    if _is_shown(finding, query.suppressed):
-                        shown.append(finding)
-                    elif finding.suppressed_by:
-                        hidden += 1
-                examined += batch
-            # Nothing behind the position yet: a feed reader waits at the end of what was examined.
+            scan = _Scan(query, wanted=page_size(limit), key=after.key if after else ())
+            scan.run(connection, Shades.load(connection))
+            if query.sort is Sort.FEED and not scan.more:
+                # Behind everything there is, also what SQL passed over: the next look is short.
+                scan.key = (max(feed_end(connection), *scan.key),)
         return FindingPage(
-            findings=tuple(shown),
-            next=Position(sort=query.sort, key=key),
-            has_more=more,
-            hidden=hidden,
+            findings=tuple(scan.shown),
+            next=Position(sort=query.sort, key=scan.key),
+            has_more=scan.more,
+            hidden=scan.hidden,
         )
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that there are; at most `MAX_BULK` are looked for."""
+        query = sa.select(COLUMNS.id).where(COLUMNS.id.in_(list(ids)[:MAX_BULK]))
+        with self._parts.database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def versions(self, finding_id: str) -> list[FindingVersion]:
         """A finding's history, oldest first.
@@ -194,27 +197,35 @@ class Findings:
             NotFoundError: There is no such finding.
             UsageError: The text is empty or too long.
         """
+        return self.comment_on([finding_id], text, by=by)[0]
+
+    def comment_on(self, ids: Sequence[str], text: str, *, by: Actor) -> list[Comment]:
+        """Writes the same under several findings, all of them or none.
+
+        Raises:
+            NotFoundError: One of them does not exist.
+            UsageError: There are too many, or the text is empty or too long.
+        """
+        _check(ids, TriageChange())
         if not text.strip() or len(text) > MAX_COMMENT_CHARS:
             raise UsageError(
                 f"cannot add a comment of {len(text)} characters",
                 hint=f"write 1 to {MAX_COMMENT_CHARS}",
             )
         now_ns = self._parts.now_ns()
-        row: dict[str, Any] = {
-            "finding_id": finding_id,
-            "at_ns": now_ns,
-            "by": by.name,
-            "text": text,
-        }
+        comments = []
         with self._parts.database.write() as connection:
-            hold_feed(connection)
-            finding = _one(connection, finding_id)
-            added = connection.execute(sa.insert(schema.comments).values(**row))
-            number = added.inserted_primary_key
-            change = Change(row=finding, kind="comment")
-            publish(connection, [change], by=by.name, now_ns=now_ns)
-            self._audit.write(connection, by, "finding.comment", finding_id)
-        return Comment(id=number[0] if number else 0, **row)
+            found = _held(connection, ids)
+            for finding_id in found:
+                row: dict[str, Any] = {"finding_id": finding_id, "at_ns": now_ns, "by": by.name}
+                row["text"] = plain(text)
+                added = connection.execute(sa.insert(schema.comments).values(**row))
+                number = added.inserted_primary_key
+                comments.append(Comment(id=number[0] if number else 0, **row))
+                self._audit.write(connection, by, "finding.comment", finding_id)
+            changes = [Change(row=row, kind="comment") for row in found.values()]
+            publish(connection, changes, by=by.name, now_ns=now_ns)
+        return comments
 
     def _change(
         self,
@@ -225,17 +236,57 @@ class Findings:
         reason: str,
         by: Actor,
     ) -> list[StoredFinding]:
-        wanted = list(dict.fromkeys(ids))
         with self._parts.database.write() as connection:
-            hold_feed(connection)
-            rows = {key: _one(connection, key) for key in wanted}
-            changes = [change for key in wanted if (change := changed(rows[key]))]
+            found = _held(connection, ids)
+            changes = [change for row in found.values() if (change := changed(row))]
             publish(connection, changes, by=by.name, now_ns=self._parts.now_ns(), reason=reason)
             for change in changes:
                 detail = {"changes": dict(change.changes), "reason": reason}
                 self._audit.write(connection, by, action, change.row["id"], detail)
             shades = Shades.load(connection)
-            return [shades.shade(finding_of(_one(connection, key))) for key in wanted]
+            after = _rows(connection, found)
+            return [shades.shade(finding_of(after[key])) for key in found]
+
+
+class _Scan:
+    """Reads findings in their order until a page is full."""
+
+    def __init__(
+        self, query: FindingQuery, *, wanted: int, key: tuple[int | float | str, ...]
+    ) -> None:
+        self.key = key
+        self.shown: list[StoredFinding] = []
+        self.hidden = 0
+        self.more = True
+        self._query = query
+        self._wanted = wanted
+        self._examined = 0
+
+    def run(self, connection: sa.Connection, shades: Shades) -> None:
+        """Goes on until the page is full, nothing is left, or enough was looked at."""
+        order = ORDERS[self._query.sort]
+        statement = sa.select(TABLE).where(*conditions(self._query)).order_by(*order.clauses())
+        least = LEAST_BATCH if shades.matchers else 1
+        while self.more and len(self.shown) < self._wanted and self._examined < MAX_EXAMINED:
+            batch = max(least, self._wanted - len(self.shown))
+            part = statement.where(order.after(self.key)) if self.key else statement
+            rows = connection.execute(part.limit(batch + 1)).mappings().all()
+            self.more = len(rows) > batch
+            self._look_at(rows[:batch], order, shades)
+
+    def _look_at(self, rows: Sequence[Any], order: Order, shades: Shades) -> None:
+        for place, row in enumerate(rows, start=1):
+            self.key = order.key(row)
+            finding = shades.shade(finding_of(row))
+            if _is_shown(finding, self._query.suppressed):
+                self.shown.append(finding)
+            elif finding.suppressed_by:
+                self.hidden += 1
+            if len(self.shown) == self._wanted and place < len(rows):
+                self.more = True
+                rows = rows[:place]
+                break
+        self._examined += len(rows)
 
 
 def _check(ids: Sequence[str], change: TriageChange) -> None:
@@ -243,7 +294,7 @@ def _check(ids: Sequence[str], change: TriageChange) -> None:
         raise UsageError(
             f"cannot change {len(ids)} findings at once", hint=f"name 1 to {MAX_BULK} of them"
         )
-    for tag in (*change.add_tags, *change.remove_tags):
+    for tag in (*(change.tags or ()), *change.add_tags, *change.remove_tags):
         if not tag.strip() or len(tag) > MAX_TAG_CHARS:
             raise UsageError(f"cannot use a tag of {len(tag)} characters")
     if change.assignee is not None and len(change.assignee) > MAX_ASSIGNEE_CHARS:
@@ -251,7 +302,8 @@ def _check(ids: Sequence[str], change: TriageChange) -> None:
 
 
 def _triaged(row: dict[str, Any], change: TriageChange) -> Change | None:
-    tags = [tag for tag in row["tags"] or [] if tag not in change.remove_tags]
+    tags = (row["tags"] or []) if change.tags is None else list(change.tags)
+    tags = [tag for tag in tags if tag not in change.remove_tags]
     tags = list(dict.fromkeys([*tags, *change.add_tags]))
     if len(tags) > MAX_TAGS:
         raise UsageError(f"cannot give finding {row['id']} more than {MAX_TAGS} tags")
@@ -260,10 +312,8 @@ def _triaged(row: dict[str, Any], change: TriageChange) -> Change | None:
         value = getattr(change, name)
         if value is not None:
             wanted[name] = str(value)
-    before = {name: row[name] if name != "tags" else row["tags"] or [] for name in wanted}
-    differs = {
-        name: [before[name], value] for name, value in wanted.items() if before[name] != value
-    }
+    now = {**row, "tags": row["tags"] or []}
+    differs = {name: [now[name], value] for name, value in wanted.items() if now[name] != value}
     if not differs:
         return None
     return Change(row={**row, **wanted}, kind="triage", changes=differs)
@@ -279,5 +329,25 @@ def _one(connection: sa.Connection, finding_id: str) -> dict[str, Any]:
     query = sa.select(TABLE).where(COLUMNS.id == finding_id)
     row = connection.execute(query).mappings().first()
     if row is None:
-        raise NotFoundError("finding", finding_id, hint="GET /v1/findings lists them")
+        raise _missing(finding_id)
     return dict(row)
+
+
+def _held(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Findings nobody else can change until this transaction ends, in the order asked for."""
+    hold_feed(connection)
+    wanted = list(dict.fromkeys(ids))
+    found = _rows(connection, wanted)
+    for finding_id in wanted:
+        if finding_id not in found:
+            raise _missing(finding_id)
+    return {finding_id: found[finding_id] for finding_id in wanted}
+
+
+def _rows(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    query = sa.select(TABLE).where(COLUMNS.id.in_(list(ids)))
+    return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _missing(finding_id: str) -> NotFoundError:
+    return NotFoundError("finding", finding_id, hint="GET /v1/findings lists them")

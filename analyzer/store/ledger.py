@@ -56,6 +56,13 @@ def hold_feed(connection: sa.Connection) -> None:
     take(connection, "feed", 0)
 
 
+def feed_end(connection: sa.Connection) -> int:
+    """The last place of the feed that this transaction sees."""
+    counters = schema.counters.c
+    query = sa.select(counters.value).where(counters.name == "feed")
+    return int(connection.execute(query).scalar_one())
+
+
 def publish(
     connection: sa.Connection,
     changes: Sequence[Change],

@@ -44,7 +44,7 @@ class FindingQuery:
         severity_at_least: A rank, 0 to 4.
         hosts: Addresses of either end.
         seen_after_ns, seen_before_ns: Bounds on the finding's last sight in the capture.
-        updated_after_ns: Changed in the service since.
+        updated_after_ns: Changed in the service then or since.
         text: Somewhere in title, wallet, pool, addresses or id.
         suppressed: Findings under a suppression.
         superseded: Findings that the latest analysis of their capture no longer has.
@@ -144,7 +144,7 @@ def conditions(query: FindingQuery) -> list[sa.ColumnElement[bool]]:
     if query.seen_before_ns:
         found.append(table.first_ns < query.seen_before_ns)
     if query.updated_after_ns:
-        found.append(table.updated_ns > query.updated_after_ns)
+        found.append(table.updated_ns >= query.updated_after_ns)
     if query.text:
         found.append(_holds(query.text))
     if query.superseded is not Hidden.SHOW:

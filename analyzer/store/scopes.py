@@ -6,9 +6,9 @@
     dst_port      a port
     name          a DNS name, SNI or pool name; `*.example.com` is every name below and the apex
     wallet        a wallet or login, whole
-    pool          a pool's id or name, whole
+    pool          a pool's name, operator or address, whole
     capture       a capture's SHA-256
-    finding       one finding's id
+    finding       one finding's id, or a list of them
     severity_at_most   hides nothing graver
 
 An empty scope matches nothing: hiding everything has to be said with `severity_at_most`.
@@ -19,6 +19,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import UsageError
@@ -28,12 +29,46 @@ if TYPE_CHECKING:
     from analyzer.store.records import StoredFinding
 
 MAX_VALUE_CHARS = 500
+MAX_FINDINGS = 1000
+"""Findings one scope may name."""
+
 NAME_ATTRIBUTES = frozenset(
     {"sni", "host", "hosts", "dns_names", "names", "name", "pool", "domain"}
 )
 MAX_NAMES = 200
 
-Matcher = Callable[["StoredFinding"], bool]
+
+class Subject:
+    """A finding as scopes look at it; what takes work is done once, whatever their number."""
+
+    __slots__ = ("__dict__", "finding")
+
+    def __init__(self, finding: StoredFinding) -> None:
+        self.finding = finding
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """By contract `outgate/finding/1`."""
+        return self.finding.document
+
+    @cached_property
+    def names(self) -> set[str]:
+        """Every DNS-like name, lower case."""
+        return names_of(self.document)
+
+    @cached_property
+    def src(self) -> _Address | None:
+        """Who began the conversation."""
+        return _parsed(self.document["flow"].get("src_ip"))
+
+    @cached_property
+    def dst(self) -> _Address | None:
+        """Who was spoken to."""
+        return _parsed(self.document["flow"].get("dst_ip"))
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Matcher = Callable[[Subject], bool]
 
 
 def compile_scope(scope: Mapping[str, Any]) -> Matcher:
@@ -56,7 +91,7 @@ def compile_scope(scope: Mapping[str, Any]) -> Matcher:
                 hint=f"known are {', '.join(sorted(_BUILDERS))}",
             )
         tests.append(builder(name, value))
-    return lambda finding: all(test(finding) for test in tests)
+    return lambda subject: all(test(subject) for test in tests)
 
 
 def names_of(document: Mapping[str, Any]) -> set[str]:
@@ -75,7 +110,7 @@ def _named(value: object, *, wanted: bool) -> Iterator[str]:
             yield value
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _named(item, wanted=wanted or name in NAME_ATTRIBUTES)
+            yield from _named(item, wanted=name in NAME_ATTRIBUTES)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _named(item, wanted=wanted)
@@ -97,6 +132,22 @@ def pool_of(document: Mapping[str, Any]) -> str:
     return pool if isinstance(pool, str) else ""
 
 
+def pool_names_of(document: Mapping[str, Any]) -> set[str]:
+    """All that a finding calls its pool: name, operator, address."""
+    pool = (document.get("attributes") or {}).get("pool")
+    if isinstance(pool, Mapping):
+        called = (pool.get(key) for key in ("name", "operator", "ip"))
+        return {name for name in called if isinstance(name, str) and name}
+    return {pool} if isinstance(pool, str) and pool else set()
+
+
+def _parsed(text: object) -> _Address | None:
+    try:
+        return ipaddress.ip_address(str(text))
+    except ValueError:
+        return None
+
+
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str) or not value or len(value) > MAX_VALUE_CHARS:
         raise UsageError(f"cannot use {field} in a scope: it must be text of 1 to 500 characters")
@@ -105,10 +156,15 @@ def _text(field: str, value: object) -> str:
 
 def _detector(field: str, value: object) -> Matcher:
     text = _text(field, value)
-    if text.endswith(".*"):
+    if text.endswith(".*") and len(text) > len(".*"):
         family = text[:-1]
-        return lambda finding: str(finding.document["detector"]).startswith(family)
-    return lambda finding: finding.document["detector"] == text
+        return lambda subject: str(subject.document["detector"]).startswith(family)
+    if "*" in text:
+        raise UsageError(
+            f"cannot use {field} {text!r} in a scope: `.*` is allowed at the end only",
+            hint="mining.* is every detector of that family",
+        )
+    return lambda subject: subject.document["detector"] == text
 
 
 def _category(field: str, value: object) -> Matcher:
@@ -117,7 +173,7 @@ def _category(field: str, value: object) -> Matcher:
         raise UsageError(
             f"cannot use {field} {text!r} in a scope", hint=f"known are {', '.join(Category)}"
         )
-    return lambda finding: finding.document["category"] == text
+    return lambda subject: subject.document["category"] == text
 
 
 def _address(field: str, value: object) -> Matcher:
@@ -129,21 +185,21 @@ def _address(field: str, value: object) -> Matcher:
             f"cannot read {field} {text!r} in a scope: {error}",
             hint="write an address or a network, as in 10.20.0.0/16",
         ) from error
-    ends = {"src": ("src_ip",), "dst": ("dst_ip",), "host": ("src_ip", "dst_ip")}[field]
 
-    def inside(address: object) -> bool:
-        try:
-            return ipaddress.ip_address(str(address)) in network
-        except ValueError:
-            return False
+    def inside(address: _Address | None) -> bool:
+        return address is not None and address in network
 
-    return lambda finding: any(inside(finding.document["flow"].get(end)) for end in ends)
+    if field == "src":
+        return lambda subject: inside(subject.src)
+    if field == "dst":
+        return lambda subject: inside(subject.dst)
+    return lambda subject: inside(subject.src) or inside(subject.dst)
 
 
 def _port(field: str, value: object) -> Matcher:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65_535:
         raise UsageError(f"cannot use {field} in a scope: it must be a port, 0 to 65535")
-    return lambda finding: finding.document["flow"].get("dst_port") == value
+    return lambda subject: subject.document["flow"].get("dst_port") == value
 
 
 def _name(field: str, value: object) -> Matcher:
@@ -154,11 +210,9 @@ def _name(field: str, value: object) -> Matcher:
             hint="*.example.com is example.com and every name below it",
         )
     if not text.startswith("*."):
-        return lambda finding: text in names_of(finding.document)
+        return lambda subject: text in subject.names
     apex, below = text[2:], text[1:]
-    return lambda finding: any(
-        name == apex or name.endswith(below) for name in names_of(finding.document)
-    )
+    return lambda subject: any(name == apex or name.endswith(below) for name in subject.names)
 
 
 def _severity(field: str, value: object) -> Matcher:
@@ -168,27 +222,32 @@ def _severity(field: str, value: object) -> Matcher:
             f"cannot use {field} {text!r} in a scope", hint=f"known are {', '.join(Severity)}"
         )
     rank = Severity(text).rank
-    return lambda finding: Severity(finding.document["severity"]).rank <= rank
+    return lambda subject: Severity(subject.document["severity"]).rank <= rank
 
 
 def _wallet(field: str, value: object) -> Matcher:
     text = _text(field, value)
-    return lambda finding: wallet_of(finding.document) == text
+    return lambda subject: wallet_of(subject.document) == text
 
 
 def _pool(field: str, value: object) -> Matcher:
     text = _text(field, value)
-    return lambda finding: pool_of(finding.document) == text
+    return lambda subject: text in pool_names_of(subject.document)
 
 
 def _capture(field: str, value: object) -> Matcher:
     text = _text(field, value)
-    return lambda finding: finding.capture == text
+    return lambda subject: subject.finding.capture == text
 
 
 def _finding(field: str, value: object) -> Matcher:
-    text = _text(field, value)
-    return lambda finding: finding.id == text
+    listed = value if isinstance(value, list) else [value]
+    if not 1 <= len(listed) <= MAX_FINDINGS:
+        raise UsageError(
+            f"cannot name {len(listed)} findings in a scope", hint=f"name 1 to {MAX_FINDINGS}"
+        )
+    wanted = frozenset(_text(field, item) for item in listed)
+    return lambda subject: subject.finding.id in wanted
 
 
 _BUILDERS: Mapping[str, Callable[[str, object], Matcher]] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -152,15 +154,22 @@ class Suppressions:
             UsageError: The scope makes no sense.
         """
         matches = compile_scope(scope)
+        ranks: Counter[Severity] = Counter()
+        confirmed = 0
+        found: list[tuple[float, float, str]] = []
         with self._parts.database.read() as connection:
-            found = [finding for finding in _current(connection) if matches(Subject(finding))]
-        ranks = [Severity(finding.document["severity"]) for finding in found]
-        worst = sorted(found, key=_worst_first)[:MAX_EXAMPLES]
+            for finding in _current(connection):
+                if matches(Subject(finding)):
+                    ranks[Severity(finding.document["severity"])] += 1
+                    confirmed += _is_confirmed(finding)
+                    found.append(_worst_first(finding))
         return DryRun(
             count=len(found),
-            by_severity={str(s): ranks.count(s) for s in Severity if s in ranks},
-            confirmed=sum(1 for finding in found if _is_confirmed(finding)),
-            examples=tuple(finding.id for finding in worst),
+            by_severity={
+                str(severity): ranks[severity] for severity in Severity if ranks[severity]
+            },
+            confirmed=confirmed,
+            examples=tuple(key[-1] for key in heapq.nsmallest(MAX_EXAMPLES, found)),
         )
 
     def get(self, suppression_id: str) -> Suppression:
