@@ -47,12 +47,14 @@ class Store:
         database: Engine and transactions, for maintenance.
         audit, captures, findings, idempotency, jobs, keys, outbox, sinks, suppressions, uploads:
             One part for each kind of thing.
+        exclusive: Whether this is the one service of the folder.
         epoch: Changes when a backup is restored, so that cursors from before are recognised.
     """
 
     def __init__(self, parts: Parts, lock: FolderLock | None) -> None:
         self._parts = parts
         self._lock = lock
+        self.exclusive = lock is not None
         self.folder = parts.folder
         self.database = parts.database
         self.audit = Audit(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ import sqlalchemy as sa
 
 from analyzer.errors import ConflictError, NotFoundError, StoreUnavailable, UsageError
 from analyzer.store import schema
-from analyzer.store.folder import OWNER_ONLY_FOLDER, sync_file, sync_folder
+from analyzer.store.folder import OWNER_ONLY_FOLDER, held_alone, sync_file, sync_folder
 from analyzer.store.parts import page_size
 from analyzer.store.records import Actor, Analysis, Job, JobState, StoredCapture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from analyzer.store.audit import Audit
@@ -75,7 +76,8 @@ class Captures:
         Raises:
             StoreUnavailable: The disk or the database refuses; the part may still be there.
         """
-        with self._files:
+        _on_disk(part)  # which may take long, so not within the lock
+        with self._alone():
             self._keep(part, sha256)
             row = {
                 "sha256": sha256,
@@ -97,8 +99,7 @@ class Captures:
 
     def _keep(self, part: Path, sha256: str) -> None:
         target = self._parts.folder.capture_path(sha256)
-        try:
-            sync_file(part)
+        with _disk():
             target.parent.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
             if target.exists() and target.stat().st_size == part.stat().st_size:
                 part.unlink()
@@ -107,11 +108,12 @@ class Captures:
                 part.replace(target)
                 sync_folder(target.parent)
             sync_folder(target.parent.parent)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"cannot keep the capture: {(error.strerror or str(error)).lower()}",
-                hint="check the disk of the data folder",
-            ) from error
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else, in no process, takes in or deletes a capture meanwhile."""
+        with self._files, held_alone(self._parts.folder.files_lock):
+            yield
 
     def _insert(self, connection: sa.Connection, row: dict[str, Any]) -> bool:
         sha256 = row["sha256"]
@@ -197,7 +199,7 @@ class Captures:
             UsageError: There is no reason.
         """
         _check_reason(reason, "delete a capture")
-        with self._files:
+        with self._alone():
             with self._parts.database.write() as connection:
                 row = _one(connection, sha256, lock=True)
                 if row["deleted"]:
@@ -211,9 +213,12 @@ class Captures:
                 }
                 connection.execute(sa.update(TABLE).where(COLUMNS.sha256 == sha256).values(**gone))
                 self._audit.write(connection, by, "capture.delete", sha256, {"reason": reason})
-            # Should this not come to pass, `outgate store check` finds the file and says so.
+            # Should this not come to pass, `outgate store check` finds the files and says so, and
+            # the next start removes them.
             with contextlib.suppress(OSError):
                 self._parts.folder.capture_path(sha256).unlink(missing_ok=True)
+            for analysis in self.analyses(sha256):
+                shutil.rmtree(self._parts.folder.tables_path(analysis.id), ignore_errors=True)
         return self.get(sha256)
 
     def _check_free(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -277,6 +282,22 @@ class Captures:
         if self.get(sha256).deleted:
             raise NotFoundError("capture file", sha256, hint="the capture was deleted")
         return self._parts.folder.capture_path(sha256)
+
+
+def _on_disk(part: Path) -> None:
+    with _disk():
+        sync_file(part)
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot keep the capture: {(error.strerror or str(error)).lower()}",
+            hint="check the disk of the data folder",
+        ) from error
 
 
 def _standing_job(connection: sa.Connection, sha256: str) -> str:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analyzer.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECRET_BYTES = 32
 OWNER_ONLY_FOLDER = 0o700
 OWNER_ONLY_FILE = 0o600
+LOCK_TIMEOUT_S = 1.0
+LOCK_POLL_S = 0.05
+"""`in_use` has the lock for an instant, which must not keep a service from starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,16 @@ class Folder:
     def lock(self) -> Path:
         """Held by the one service that uses the folder."""
         return self.root / "lock"
+
+    @property
+    def files_lock(self) -> Path:
+        """Held while a capture's file and its row are changed together."""
+        return self.root / "files.lock"
+
+    @property
+    def maintenance_lock(self) -> Path:
+        """Held by what removes files for good; shared by a backup, which reads them."""
+        return self.root / "maintenance.lock"
 
     @property
     def sqlite(self) -> Path:
@@ -115,18 +132,60 @@ class FolderLock:
     def __init__(self, folder: Folder) -> None:
         self._path = folder.lock
         self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._handle)
-            raise StoreUnavailable(
-                f"cannot use {folder.root}: another outgate service has it open",
-                hint="stop that one, or name another folder with --data",
-            ) from error
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while not _locked(self._handle, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                os.close(self._handle)
+                raise StoreUnavailable(
+                    f"cannot use {folder.root}: another outgate service has it open",
+                    hint="stop that one, or name another folder with --data",
+                )
+            time.sleep(LOCK_POLL_S)
 
     def release(self) -> None:
         """Lets another service have the folder."""
         os.close(self._handle)
+
+
+def in_use(folder: Folder) -> bool:
+    """Whether a service has the folder now."""
+    try:
+        handle = os.open(folder.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(handle, fcntl.LOCK_SH)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held_alone(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """A lock among all processes of the folder, by a file that is made when missing.
+
+    Args:
+        path: The file.
+        shared: Whether others that share may have it at the same time.
+        wait: Whether to wait for it; otherwise False is given when others have it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if wait:
+            fcntl.flock(handle, kind)
+        yield wait or _locked(handle, kind)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
+            raise
+        return False
+    return True
 
 
 def sync_file(path: Path) -> None:
