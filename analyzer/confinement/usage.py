@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+OWN_MEMORY = ("RssAnon:", "RssShmem:")
+"""Lines of /proc/PID/status, in KiB: all but files mapped in, which every worker shares."""
+
 MAX_DEPTH = 8
 SESSION_FIELD = 3
 """Of /proc/PID/stat, counted from the state behind the name in brackets (man 5 proc_pid_stat)."""
@@ -72,10 +74,13 @@ def of_session(session: int) -> Processes:
 def of_process(pid: int) -> Processes:
     """One process alone; nothing if it has ended."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()
-        # Without what is shared with the zygote and siblings: libraries and their like.
-        return Processes(count=1, resident_bytes=(int(pages[1]) - int(pages[2])) * PAGE_BYTES)
-    except (OSError, ValueError, IndexError):
+        lines = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return Processes()
+    kilobytes = (line.split()[1] for line in lines if line.startswith(OWN_MEMORY))
+    try:
+        return Processes(count=1, resident_bytes=sum(map(int, kilobytes)) * 1024)
+    except (ValueError, IndexError):
         return Processes()
 
 

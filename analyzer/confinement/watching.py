@@ -138,28 +138,28 @@ class Watch:
             for fd, _ in poller.poll(TICK_S * 1000):
                 if fd == self.channel.fileno():
                     self._hear_of_it()
-                elif not self._read(fd):
+                elif self._read(fd) is None:
                     poller.unregister(fd)
             if time.monotonic() - looked >= TICK_S:
                 self._look()
                 looked = time.monotonic()
         self._look_at_folder()
-        while self._read(self.messages) is None or self._read(self.errors) is None:
-            continue  # what it said last
+        while self._read(self.messages) or self._read(self.errors):
+            continue  # what it said last; nobody writes any more
         self._ending.wall_s = time.monotonic() - self._started
         self._ending.stderr = self._stderr.text
         return self._ending
 
-    def _read(self, fd: int) -> bool | None:
-        """Takes what a pipe has: None if there was something, else whether more may come."""
+    def _read(self, fd: int) -> int | None:
+        """Takes what a pipe has, and says how many bytes that was; None at its end."""
         try:
             data = os.read(fd, READ_BYTES)
         except BlockingIOError:
-            return True
+            return 0
         except OSError:
-            return False
+            return None
         if not data:
-            return False
+            return None
         if fd == self.errors:
             self._stderr.feed(data)
         else:
@@ -167,7 +167,7 @@ class Watch:
                 self._take(kind, content)
         if len(data) == READ_BYTES:
             time.sleep(PAUSE_S)
-        return None
+        return len(data)
 
     def _take(self, kind: str, data: dict[str, Any]) -> None:
         ending = self._ending
