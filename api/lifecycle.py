@@ -17,6 +17,7 @@ from analyzer.confinement import WorkerLimits
 from analyzer.jobs import JobSettings, Supervisor
 from analyzer.push import Dispatcher, PushSettings
 from analyzer.store import Store
+from analyzer.store.maintenance.recovery import recover
 from analyzer.store.records import SERVICE, Scope
 from api.settings import ServiceSettings, listed
 from api.state import ServiceState
@@ -86,7 +87,7 @@ def start(state: ServiceState) -> ExitStack:
         state.opened = store
         if settings.auth:
             make_first_key(store)
-        store.idempotency.prune(at_start=True)
+        recover(store)
         state.dispatcher = Dispatcher(store, push_settings(settings))
         stack.callback(state.dispatcher.stop)
         state.supervisor = Supervisor(store, job_settings(settings))
