@@ -5,6 +5,7 @@ A caller is found once for each request, before its body is read, and kept in th
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 
@@ -12,12 +13,18 @@ from fastapi import Request
 
 from analyzer.store.records import Actor, Scope
 from api.errors import Problem
+from api.oidc import LoginFailed
+from api.sessions import check_same_origin
 from api.state import ServiceState
 
 KEY_TEXT = re.compile(r"og_[A-Za-z0-9]{1,40}_[A-Za-z0-9_-]{16,120}")
 """What a key looks like; anything else is refused without a look at the store."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="outgate"'}
+TOKEN_DOTS = 2
+"""A signed token has three parts (RFC 7515 §7.1); a key has no dot."""
+
+log = logging.getLogger("outgate.api")
 STATE_NAME = "caller"
 
 
@@ -29,11 +36,13 @@ class Caller:
         actor: As the audit log names them.
         kind: key, session, token, or local where the service runs without authentication.
         scopes: What they may do.
+        expires_s: When they must log in again, seconds since 1970; 0 for keys.
     """
 
     actor: Actor
     kind: str
     scopes: frozenset[Scope]
+    expires_s: float = 0.0
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope, or `admin`, is among theirs."""
@@ -76,23 +85,61 @@ def source_address(request: Request) -> str:
 
 def _identify(request: Request, state: ServiceState) -> Caller:
     if not state.settings.auth:
-        return Caller(actor=_actor(request, "local"), kind="local", scopes=frozenset(Scope))
+        return Caller(actor=actor_of(request, "local"), kind="local", scopes=frozenset(Scope))
     text = presented(request)
     if not text:
-        raise Problem(
-            "unauthenticated", detail="cannot tell who is calling: no key", headers=CHALLENGE
-        )
+        return _from_session(request, state)
     address = source_address(request)
     state.limits.check_address(address)
-    key = state.store.keys.verify(text) if KEY_TEXT.fullmatch(text) else None
-    if key is None:
+    caller = _from_token(request, state, text) if _is_token(text) else None
+    if KEY_TEXT.fullmatch(text):
+        key = state.store.keys.verify(text)
+        if key is not None:
+            name = f"key:{key.id}"
+            caller = Caller(actor=actor_of(request, name), kind="key", scopes=key.scopes)
+    if caller is None:
         state.limits.failed(address)
         raise Problem(
             "unauthenticated",
             detail="cannot accept the key: it is unknown, expired or revoked",
             headers={"WWW-Authenticate": CHALLENGE["WWW-Authenticate"] + ', error="invalid_token"'},
         )
-    return Caller(actor=_actor(request, f"key:{key.id}"), kind="key", scopes=key.scopes)
+    return caller
+
+
+def _from_session(request: Request, state: ServiceState) -> Caller:
+    session = state.sessions.read(request) if state.sessions is not None else None
+    if session is None:
+        raise Problem(
+            "unauthenticated", detail="cannot tell who is calling: no key", headers=CHALLENGE
+        )
+    check_same_origin(request)
+    return Caller(
+        actor=actor_of(request, f"user:{session.name}"),
+        kind="session",
+        scopes=session.scopes,
+        expires_s=session.expires_s,
+    )
+
+
+def _from_token(request: Request, state: ServiceState, text: str) -> Caller | None:
+    if state.provider is None:
+        return None
+    try:
+        person = state.provider.verify(text)
+    except LoginFailed as error:
+        log.info("a token was refused: %s", error)
+        return None
+    return Caller(
+        actor=actor_of(request, f"user:{person.name}"),
+        kind="token",
+        scopes=person.scopes,
+        expires_s=person.expires_s,
+    )
+
+
+def _is_token(text: str) -> bool:
+    return text.count(".") == TOKEN_DOTS
 
 
 def presented(request: Request) -> str:
@@ -103,6 +150,7 @@ def presented(request: Request) -> str:
     return request.headers.get("x-api-key", "").strip()
 
 
-def _actor(request: Request, name: str) -> Actor:
+def actor_of(request: Request, name: str) -> Actor:
+    """The actor of a request by that name."""
     request_id = getattr(request.state, "request_id", "")
     return Actor(name=name, source_ip=source_address(request), request_id=request_id)

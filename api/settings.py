@@ -132,3 +132,8 @@ def check(settings: ServiceSettings) -> None:
             raise ConfigError(f"cannot read {path}: there is no such file")
     if settings.oidc_issuer and not settings.oidc_client_id:
         raise ConfigError("cannot use OUTGATE_OIDC_ISSUER without OUTGATE_OIDC_CLIENT_ID")
+    if settings.oidc_issuer and not settings.public_url and not settings.loopback:
+        raise ConfigError(
+            "cannot let people log in without OUTGATE_PUBLIC_URL",
+            hint="set it to the address they reach the service by, as https://outgate.example",
+        )

@@ -13,6 +13,8 @@ from analyzer.push import Dispatcher
 from analyzer.store import Store
 from api.limits import RateLimits
 from api.metrics import Metrics
+from api.oidc import Provider
+from api.sessions import Sessions
 from api.settings import ServiceSettings
 
 
@@ -34,9 +36,20 @@ class ServiceState:
     stopping: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     limits: RateLimits = field(init=False)
+    provider: Provider | None = field(init=False, default=None)
+    _sessions: Sessions | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.limits = RateLimits(self.settings)
+        if self.settings.oidc_issuer:
+            self.provider = Provider(self.settings)
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """Sessions of people; None where nobody can log in."""
+        if self._sessions is None and self.provider is not None:
+            self._sessions = Sessions(self.settings, self.store.folder.secret())
+        return self._sessions
 
     @property
     def store(self) -> Store:
