@@ -15,8 +15,8 @@ from analyzer.escape import JSON_MARKUP, escape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_VALUE_CHARS = 1024
-"""Of one value; Elastic's keywords and most columns elsewhere end there."""
+MAX_VALUE_CHARS = 1000
+"""Of one value; Elastic's keywords and most columns elsewhere end at 1024, some with a prefix."""
 MAX_SENTENCE_CHARS = 2000
 MAX_LISTED = 64
 MAX_DEPTH = 6
@@ -55,7 +55,7 @@ def bounded(item: object, depth: int = MAX_DEPTH) -> object:
     if item is None or isinstance(item, (bool, int, float)):
         return item
     if depth <= 0:
-        return value(str(item))
+        return "…"
     if isinstance(item, (list, tuple)):
         return [bounded(member, depth - 1) for member in item[:MAX_LISTED]]
     if isinstance(item, dict):
