@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from fastapi import Request
 
 from api.errors import Problem
 
 MAX_TAGS = 20
 MAX_HEADER_CHARS = 1000
-_MAX_VERSION_DIGITS = 15
+DIGEST_CHARS = 12
+_VERSION = re.compile(r'"v?([0-9]{1,15})(?:-[0-9a-f]{1,64})?"', re.ASCII)
 
 
 def etag_of(version: int | str) -> str:
     """The `ETag` header of a version number or digest."""
     return f'"{version}"'
+
+
+def etag_of_body(version: int, body: bytes) -> str:
+    """The tag of one way to write a row: its version, and a digest for what else the body says."""
+    return etag_of(f"v{version}-{hashlib.sha256(body).hexdigest()[:DIGEST_CHARS]}")
 
 
 def is_unchanged(request: Request, etag: str) -> bool:
@@ -32,12 +41,11 @@ def parse_if_match(request: Request) -> int | None:
         raise Problem("precondition-required", detail="cannot change this without If-Match")
     if value == "*":
         return None
-    digits = value[1:-1]
-    quoted = len(value) > 2 and value[0] == value[-1] == '"'
-    if quoted and digits.isascii() and digits.isdigit() and len(digits) <= _MAX_VERSION_DIGITS:
-        return int(digits)
+    found = _VERSION.fullmatch(value)
+    if found:
+        return int(found[1])
     raise Problem(
-        "stale-version", detail="If-Match names no version", hint='send one ETag, as in "3"'
+        "stale-version", detail="If-Match names no version", hint='send one ETag, as in "v3"'
     )
 
 

@@ -104,11 +104,12 @@ class Findings:
             hidden=scan.hidden,
         )
 
-    def known(self, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that there are; at most `MAX_BULK` are looked for."""
-        query = sa.select(COLUMNS.id).where(COLUMNS.id.in_(list(ids)[:MAX_BULK]))
+    def known(self, ids: Sequence[str]) -> dict[str, int]:
+        """The versions of those of the ids that there are, of at most `MAX_BULK`."""
+        wanted = list(ids)[:MAX_BULK]
+        query = sa.select(COLUMNS.id, COLUMNS.version).where(COLUMNS.id.in_(wanted))
         with self._parts.database.read() as connection:
-            return set(connection.execute(query).scalars())
+            return {row.id: row.version for row in connection.execute(query)}
 
     def versions(self, finding_id: str) -> list[FindingVersion]:
         """A finding's history, oldest first.
