@@ -81,6 +81,34 @@ def resolved_name() -> str:
     )
 
 
+def host_names(entries: list[str], addresses: str, most: int) -> str:
+    """SQL of the latest names of some addresses: address, name, source.
+
+    Args:
+        entries: `WITH` entries of flows, dns, http and tls.
+        addresses: A placeholder of a list of addresses.
+        most: Names of one address.
+    """
+    wanted = f"(SELECT unnest({addresses}))"
+    parts = ["SELECT data AS address, asked AS name, 'dns' AS source, ts_ns FROM answers"]
+    for field, source in (("sni", "sni"), ("http_host", "host")):
+        parts.append(
+            f"SELECT flows.dst_ip, {CANONICAL[field]}, '{source}', named.ts_ns "
+            f"FROM {NAME_TABLES[field]} AS named JOIN flows USING (place, flow_id) "
+            f"WHERE flows.dst_ip IN {wanted}"
+        )
+    ranked = (
+        "SELECT address, name, arg_max(source, ts_ns) AS source, max(ts_ns) AS last_ns, "
+        "row_number() OVER (PARTITION BY address ORDER BY max(ts_ns) DESC, name) AS place "
+        f"FROM ({' UNION ALL '.join(parts)}) WHERE address IN {wanted} AND name <> '' "
+        "GROUP BY address, name"
+    )
+    return (
+        f"WITH {', '.join(entries)} SELECT address, name, source FROM ({ranked}) "
+        f"WHERE place <= {most} ORDER BY address, place"
+    )
+
+
 ROW = f"place * {2**32} + flow_id"
 """One number for each flow of a query: a join on one number is several times faster."""
 

@@ -47,6 +47,15 @@ def in_any(column: str, networks: Iterable[Network], binder: Binder) -> str:
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
+def is_in_any(text: str, networks: Iterable[Network]) -> bool:
+    """The same for a text here."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return any(address.version == one.version and address in one for one in networks)
+
+
 def _in_four(column: str, network: ipaddress.IPv4Network, binder: Binder) -> str:
     whole, bits = divmod(network.prefixlen, 8)
     octets = network.network_address.packed

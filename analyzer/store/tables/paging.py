@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from bisect import bisect_left
@@ -15,7 +14,7 @@ from analyzer.store.tables.columns import Kind, columns_named
 from analyzer.store.tables.values import MAX_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from analyzer.store.tables.columns import Column
     from analyzer.store.tables.engine import Binder
@@ -83,43 +82,82 @@ class Cursor:
 
     def text(self, query: object) -> str:
         """The cursor as clients keep it; good for the same query alone."""
-        data = json.dumps(
-            {"q": digest_of(query), "t": self.total, "k": list(self.key)}, separators=(",", ":")
-        )
-        return base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
+        return _encoded({"q": digest_of(query), "t": self.total, "k": list(self.key)})
 
 
 def cursor_from(text: str, query: object, order: Order) -> Cursor:
-    """The reverse of `Cursor.text`; what it holds is only ever bound as values.
+    """The reverse of `Cursor.text`.
 
     Raises:
         UsageError: It is none, or comes from another query.
     """
-    broken = UsageError(
-        "cannot go on from this cursor: it is none of this service",
-        hint="take `next` of the page before, or leave it out to begin",
-    )
-    try:
-        if len(text) > MAX_CURSOR_CHARS:
-            raise broken
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        data = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        digest, total, key = data["q"], data["t"], tuple(data["k"])
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
-        raise broken from error
-    if digest != digest_of(query):
-        raise UsageError(
-            "cannot go on from this cursor: it belongs to another query",
-            hint="repeat the filter and the order that it was made with, or begin without it",
-        )
-    if not (type(total) is int and 0 <= total <= MAX_INTEGER and _is_key(key, order)):
-        raise broken
-    return Cursor(total=total, key=key)
+    data = _decoded(text, query)
+    total, key = data.get("t"), data.get("k")
+    if type(total) is not int or not 0 <= total <= MAX_INTEGER or not isinstance(key, list):
+        raise _broken()
+    if not _is_key(tuple(key), order):
+        raise _broken()
+    return Cursor(total=total, key=tuple(key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCursor:
+    """Where a page of sums ended: the value it is sorted by, and the name of its last row."""
+
+    value: int
+    name: str
+
+    def text(self, query: object) -> str:
+        """The cursor as clients keep it; good for the same query alone."""
+        return _encoded({"q": digest_of(query), "k": [self.value, self.name]})
+
+
+def row_cursor_from(text: str, query: object) -> RowCursor:
+    """The reverse of `RowCursor.text`.
+
+    Raises:
+        UsageError: It is none, or comes from another query.
+    """
+    match _decoded(text, query).get("k"):
+        case [int(value), str(name)] if abs(value) <= MAX_INTEGER:
+            return RowCursor(value=value, name=name)
+    raise _broken()
 
 
 def digest_of(query: object) -> str:
     """What ties a cursor to its query."""
     return hashlib.sha256(repr(query).encode("utf-8", "replace")).hexdigest()[:DIGEST_CHARS]
+
+
+def _encoded(data: Mapping[str, Any]) -> str:
+    text = json.dumps(data, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str, query: object) -> dict[str, Any]:
+    """What a cursor holds; it is only ever compared, and bound as values."""
+    if len(text) > MAX_CURSOR_CHARS:
+        raise _broken()
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        data = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError) as error:
+        raise _broken() from error
+    if not isinstance(data, dict):
+        raise _broken()
+    if data.get("q") != digest_of(query):
+        raise UsageError(
+            "cannot go on from this cursor: it belongs to another query",
+            hint="repeat the filter and the order that it was made with, or begin without it",
+        )
+    return data
+
+
+def _broken() -> UsageError:
+    return UsageError(
+        "cannot go on from this cursor: it is none of this service",
+        hint="take `next` of the page before, or leave it out to begin",
+    )
 
 
 def after(order: Order, key: Key, sources: Sequence[Source], binder: Binder) -> str:
