@@ -98,7 +98,7 @@ def command(
     if join and inputs.captures:
         groups = [pieces] if (pieces := _in_time_order(inputs.captures, tally)) else []
     options = text_options(sys.stdout, limit=limit, many=len(groups) > 1)
-    writer = writer_for(format_name, sys.stdout, options)
+    writer = writer_for(format_name, sys.stdout, options, session.context.settings.inside)
     for report in _reports(session, groups, writer, tally):
         kept = tuple(f for f in report.findings if f.confidence >= min_confidence)
         shown = dataclasses.replace(report, findings=kept)
