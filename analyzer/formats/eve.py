@@ -1,6 +1,6 @@
 """Suricata EVE: one `alert` event.
 
-Only keys that `etc/schema.json` of Suricata 6 and later knows are used; it allows no others, so
+Only keys that `etc/schema.json` of Suricata 7 knows are used; it allows no others, so
 what it has no key for is a `name:value` text in `alert.metadata.tag`. The signature is the same for
 all findings of a detector, because readers of EVE count by it; the finding's title is a tag.
 """

@@ -109,8 +109,9 @@ def check_ecs(content: bytes) -> None:
 
 
 @cache
-def _ocsf_schema() -> Any:
-    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.6.0"))
+def ocsf_schema(version: str = "1.6.0") -> Any:
+    """A validator of detection findings by a version's published schema."""
+    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=version))
     wanted = schema.get_class_schema(class_name="detection_finding", profiles=OCSF_PROFILES)
     return jsonschema.Draft202012Validator(wanted)
 
@@ -118,7 +119,7 @@ def _ocsf_schema() -> Any:
 def check_ocsf(content: bytes) -> None:
     """By the published schema of 1.6.0, out of the package ocsf-json-schema."""
     document = _json(content)
-    _ocsf_schema().validate(document)
+    ocsf_schema().validate(document)
     assert document["type_uid"] == document["class_uid"] * 100 + document["activity_id"]
     assert set(document["metadata"]["profiles"]) <= set(OCSF_PROFILES)
     assert ("incident" in document["metadata"]["profiles"]) == bool(

@@ -1,7 +1,7 @@
 """The part of Suricata's `etc/schema.json` that a finding can touch, written down by hand.
 
 Suricata's own file is under the GPL and in no package that could be installed here, so the keys and
-types below were read from its public text (versions of Suricata 6 and 7) and typed in again: the
+types below were read from its public text (Suricata 7) and typed in again: the
 keys of an alert, its metadata, flow, ssh and tls, none of which allows others.
 """
 
