@@ -111,6 +111,7 @@ class KafkaSender:
         self._client_id = surroundings.user_agent.replace("/", "-")
         self._ca_pem = config.tls.ca_pem or (_system_ca_pem() if config.encrypted else "")
         self._producer: Any = None
+        self._noted = ""
         if config.encrypted:
             config.tls.context()  # complains of certificates that cannot be used
 
@@ -127,7 +128,7 @@ class KafkaSender:
             return [Retry(error.reason)] * len(messages)
         except self._kafka.KafkaException as error:
             self.close()
-            return [Retry(_said(error.args[0]))] * len(messages)
+            return [Retry(self._noted or _said(error.args[0]))] * len(messages)
         if left or any(isinstance(outcome, Retry) for outcome in outcomes):
             self.close()  # what is still in its queue must not go out behind our back
         return outcomes
@@ -143,6 +144,7 @@ class KafkaSender:
         if self._producer is None:
             for host, port in self._config.bootstrap:
                 self._guard.resolve(host, port, encrypted=self._config.encrypted)
+            self._noted = ""
             self._check_brokers(self._kafka.Producer(self._settings(probe=True), logger=log))
             self._producer = self._kafka.Producer(self._settings(probe=False), logger=log)
         else:
@@ -154,11 +156,20 @@ class KafkaSender:
 
         A client that only asks for metadata connects to nothing but the bootstrap hosts.
         """
-        metadata = producer.list_topics(self._config.topic, timeout=METADATA_TIMEOUT_S)
+        timeout_s = min(METADATA_TIMEOUT_S, self._config.timeout_s)
+        try:
+            metadata = producer.list_topics(self._config.topic, timeout=timeout_s)
+        finally:
+            producer.poll(0)  # lets it tell why not
         for broker in list(metadata.brokers.values())[:MAX_BROKERS]:
             self._guard.resolve(broker.host, broker.port, encrypted=self._config.encrypted)
         if len(metadata.brokers) > MAX_BROKERS:
             raise SendError(f"the cluster names more than {MAX_BROKERS} brokers")
+
+    def _note(self, error: Any) -> None:  # noqa: ANN401 - the library is optional
+        """Keeps what a connection failed of: a request only says that it timed out."""
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self._noted = _said(error)
 
     def _settings(self, *, probe: bool) -> dict[str, Any]:
         config = self._config
@@ -176,6 +187,7 @@ class KafkaSender:
             "enable.metrics.push": False,
             "allow.auto.create.topics": False,
             "log.connection.close": False,
+            "error_cb": self._note,
         }
         if not probe:
             settings |= {

@@ -140,7 +140,7 @@ def _check_same_place(kind: str, given: Mapping[str, Any], stored: Mapping[str, 
     for key in kind_of(kind).destination:
         if given.get(key) not in (stored.get(key), _shown(key, stored.get(key), _shown_of(kind))):
             raise ConfigError(
-                f"cannot keep the secrets of a {kind} sink: option {key} is another one",
+                f"cannot keep the secrets of the {kind} sink: option {key} is another one",
                 hint="give the secrets anew together with a new destination",
             )
 

@@ -146,13 +146,15 @@ class Options:
         """Complains of keys nobody asked for: most are spelt wrong."""
         for key in self._values:
             raise ConfigError(
-                f"cannot use option {str(key)[:100]} of a {self._kind} sink: there is none",
+                f"cannot use option {str(key)[:100]} of the {self._kind} sink: there is none",
                 hint=f"its options are {', '.join(self._known)}",
             )
 
     def wrong(self, key: str, problem: str, *, hint: str = "") -> ConfigError:
         """The error for a value that cannot be used; the value stays out of it."""
-        return ConfigError(f"cannot use option {key} of a {self._kind} sink: {problem}", hint=hint)
+        return ConfigError(
+            f"cannot use option {key} of the {self._kind} sink: {problem}", hint=hint
+        )
 
     def _take(self, key: str, default: object) -> Any:  # noqa: ANN401 - its caller checks what it is
         self._known.append(key)

@@ -139,7 +139,7 @@ def test_own_header_fields_are_sent_and_cannot_replace_the_services() -> None:
     ["", "abcd", "whsec_!!!!", "whsec_" + base64.b64encode(b"x" * 23).decode(), 5, None],
 )
 def test_a_weak_secret_is_refused_and_not_repeated(secret: Any) -> None:
-    with pytest.raises(ConfigError, match="option secret of a webhook sink") as caught:
+    with pytest.raises(ConfigError, match="option secret of the webhook sink") as caught:
         open_sender("webhook", {"url": "https://example.com", "secret": secret}, HERE)
 
     assert not secret or str(secret) not in str(caught.value)
