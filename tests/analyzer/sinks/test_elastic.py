@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import urllib.request
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -26,6 +27,8 @@ STREAM = "logs-outgate.finding-default"
 @pytest.fixture(scope="module")
 def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A node with a data stream for findings; its address."""
+    if shutil.which("javac") is None:
+        pytest.skip("no Java compiler is installed: apt-get install default-jdk-headless")
     folder = maven.jars(*OPENSEARCH)
     home = tmp_path_factory.mktemp("opensearch")
     (home / "config").mkdir()
