@@ -29,6 +29,7 @@ from analyzer.errors import (
     UsageError,
 )
 from analyzer.escape import shorten
+from analyzer.intake import NameRefused, NoSpace, NotACapture, TooLarge
 from analyzer.store.idempotency import KeyReusedError
 from api.problems import CATALOGUE
 
@@ -42,6 +43,10 @@ RETRY_AFTER_S = 5
 log = logging.getLogger("outgate.api")
 
 BY_CLASS: tuple[tuple[type[OutgateError], str], ...] = (
+    (NotACapture, "not-a-capture"),
+    (NameRefused, "invalid-request"),
+    (TooLarge, "body-too-large"),
+    (NoSpace, "disk-full"),
     (StaleVersionError, "stale-version"),
     (ConflictError, "conflict"),
     (KeyReusedError, "key-reused"),

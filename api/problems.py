@@ -106,6 +106,13 @@ _KINDS = (
         "`detail` lists the formats there are.",
     ),
     _kind(
+        "body-too-slow",
+        408,
+        "the body did not arrive in time",
+        "The client sent nothing for longer than this service waits.",
+        "Send it again; over a line that breaks, use a resumable upload (`/v1/uploads`).",
+    ),
+    _kind(
         "conflict",
         409,
         "the thing is in a state that does not allow this",
@@ -134,6 +141,13 @@ _KINDS = (
         "Read it again, look at what changed, and repeat the change.",
     ),
     _kind(
+        "unsupported-tus-version",
+        412,
+        "that version of the upload protocol is not spoken here",
+        "The `Tus-Resumable` header is missing or names another version of tus.",
+        "Send `Tus-Resumable: 1.0.0`.",
+    ),
+    _kind(
         "body-too-large",
         413,
         "the body is too large",
@@ -153,6 +167,14 @@ _KINDS = (
         "the body's media type is not taken here",
         "The `Content-Type` header is missing or names something this route does not read.",
         "`hint` names the media types it takes.",
+    ),
+    _kind(
+        "not-a-capture",
+        415,
+        "the file is no capture",
+        "Its first bytes are not those of pcap or pcapng, as it is or compressed with gzip or zstd;"
+        " `detail` says what it looks like.",
+        "Send the capture itself; `hint` says how other formats are converted.",
     ),
     _kind(
         "range-not-satisfiable",
@@ -192,6 +214,13 @@ _KINDS = (
         "Check the file with `outgate info`.",
     ),
     _kind(
+        "upload-locked",
+        423,
+        "another request is writing to the upload",
+        "An upload takes one piece at a time.",
+        "Wait a moment, ask for the offset with HEAD, go on from there.",
+    ),
+    _kind(
         "precondition-required",
         428,
         "the change needs an If-Match header",
@@ -211,6 +240,13 @@ _KINDS = (
         "the headers are too many or too large",
         "The request has more headers, or longer ones, than this service takes.",
         "Send fewer and shorter headers.",
+    ),
+    _kind(
+        "checksum-mismatch",
+        460,
+        "the piece was damaged on its way",
+        "Its bytes do not have the checksum in `Upload-Checksum`; none of them was kept.",
+        "Send the piece again.",
     ),
     _kind(
         "internal",

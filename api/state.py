@@ -14,6 +14,7 @@ from analyzer.store import Store
 from api.limits import RateLimits
 from api.metrics import Metrics
 from api.oidc import Provider
+from api.reception import Reception
 from api.sessions import Sessions
 from api.settings import ServiceSettings
 
@@ -35,6 +36,7 @@ class ServiceState:
     dispatcher: Dispatcher | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
+    reception: Reception = field(default_factory=Reception)
     limits: RateLimits = field(init=False)
     provider: Provider | None = field(init=False, default=None)
     _sessions: Sessions | None = field(init=False, default=None)
