@@ -80,6 +80,23 @@ class DryRun:
     examples: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSuppression:
+    """What a suppression shall be.
+
+    Attributes:
+        kind: `suppress` or `allow`.
+        scope: See `analyzer.store.scopes`.
+        reason: Why; required.
+        expires_ns: When it ends by itself; 0 never.
+    """
+
+    kind: str
+    scope: Mapping[str, Any]
+    reason: str
+    expires_ns: int
+
+
 class Suppressions:
     """The suppressions of one store."""
 
@@ -103,33 +120,46 @@ class Suppressions:
             UsageError: The scope or the reason makes no sense, or the end has passed.
             LimitError: There are too many active ones.
         """
-        compile_scope(scope)
-        self._check(kind, reason, expires_ns)
+        wanted = NewSuppression(kind=kind, scope=scope, reason=reason, expires_ns=expires_ns)
+        return self.add_all([wanted], by=by)[0]
+
+    def add_all(self, wanted: Sequence[NewSuppression], *, by: Actor) -> Sequence[Suppression]:
+        """Adds several suppressions, all of them or none.
+
+        Raises:
+            UsageError: A scope or a reason makes no sense, or an end has passed.
+            LimitError: There are too many.
+        """
         now_ns = self._parts.now_ns()
-        hits = self.dry_run(scope).count
-        row: dict[str, Any] = {
-            "id": new_id("s"),
-            "kind": kind,
-            "scope": dict(scope),
-            "reason": reason,
-            "state": str(SuppressionState.ACTIVE),
-            "created_ns": now_ns,
-            "created_by": by.name,
-            "expires_ns": expires_ns,
-            "hits": hits,
-            "last_hit_ns": now_ns if hits else 0,
-        }
+        matchers = {}
+        for item in wanted:
+            self._check(item.kind, item.reason, item.expires_ns)
+            matchers[new_id("s")] = compile_scope(item.scope)
         with self._parts.database.write() as connection:
             hold_feed(connection)
-            if _count_active(connection) >= MAX_ACTIVE:
+            if _count_active(connection) + len(wanted) > MAX_ACTIVE:
                 raise LimitError(
-                    f"cannot add a suppression: {MAX_ACTIVE} are active",
+                    f"cannot have more than {MAX_ACTIVE} suppressions active at once",
                     hint="revoke some, or write one of a wider scope",
                 )
-            connection.execute(sa.insert(TABLE).values(**row))
-            detail = {"scope": dict(scope), "reason": reason, "hides": hits}
-            self._audit.write(connection, by, "suppression.add", row["id"], detail)
-        return self.get(row["id"])
+            hits = _count_hits(connection, matchers)
+            for suppression_id, item in zip(matchers, wanted, strict=True):
+                row = {
+                    "id": suppression_id,
+                    "kind": item.kind,
+                    "scope": dict(item.scope),
+                    "reason": item.reason,
+                    "state": str(SuppressionState.ACTIVE),
+                    "created_ns": now_ns,
+                    "created_by": by.name,
+                    "expires_ns": item.expires_ns,
+                    "hits": hits[suppression_id],
+                    "last_hit_ns": now_ns if hits[suppression_id] else 0,
+                }
+                connection.execute(sa.insert(TABLE).values(**row))
+                detail = {name: row[name] for name in ("kind", "scope", "reason", "hits")}
+                self._audit.write(connection, by, "suppression.add", suppression_id, detail)
+            return [_suppression(_one(connection, suppression_id)) for suppression_id in matchers]
 
     def _check(self, kind: str, reason: str, expires_ns: int) -> None:
         if kind not in KINDS:
@@ -216,17 +246,21 @@ class Suppressions:
         return ended
 
     def recount(self) -> None:
-        """Counts anew what each active suppression hides."""
-        for item in self.list(SuppressionState.ACTIVE):
-            hits = self.dry_run(item.scope).count
-            if hits == item.hits:
-                continue
-            with self._parts.database.write() as connection:
-                connection.execute(
-                    sa.update(TABLE)
-                    .where(TABLE.c.id == item.id)
-                    .values(hits=hits, last_hit_ns=self._parts.now_ns())
-                )
+        """Counts anew what each active suppression hides; the service calls it now and then."""
+        now_ns = self._parts.now_ns()
+        active = {item.id: item for item in self.list(SuppressionState.ACTIVE)}
+        matchers = {key: compile_scope(item.scope) for key, item in active.items()}
+        with self._parts.database.read() as connection:
+            hits = _count_hits(connection, matchers)
+        changed = [key for key, item in active.items() if item.hits != hits[key]]
+        if not changed:
+            return
+        with self._parts.database.write() as connection:
+            for key in changed:
+                values = {"hits": hits[key]}
+                if hits[key] > active[key].hits:
+                    values["last_hit_ns"] = now_ns
+                connection.execute(sa.update(TABLE).where(TABLE.c.id == key).values(**values))
 
     def _end(self, suppression_id: str, state: SuppressionState, reason: str, by: Actor) -> None:
         now_ns = self._parts.now_ns()
@@ -261,6 +295,15 @@ class Suppressions:
             publish(connection, changes, by=by.name, now_ns=now_ns, reason=reason)
             detail = {"reason": reason, "shows": len(shown)}
             self._audit.write(connection, by, f"suppression.{state}", suppression_id, detail)
+
+
+def _count_hits(connection: sa.Connection, matchers: Mapping[str, Matcher]) -> Counter[str]:
+    hits: Counter[str] = Counter()
+    if matchers:
+        for finding in _current(connection):
+            subject = Subject(finding)
+            hits.update(key for key, matches in matchers.items() if matches(subject))
+    return hits
 
 
 def _current(connection: sa.Connection) -> Iterator[StoredFinding]:
