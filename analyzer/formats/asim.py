@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "0.2.6"
 TICK_NS = 100
+MAX_INT = 2**31 - 1
+"""Of a column of type int in Kusto; a duration of 25 days and more reads as this."""
+
 SEVERITIES = ("Informational", "Low", "Medium", "High", "High")
 """By rank; there is nothing above High."""
 
@@ -49,12 +52,13 @@ def document(facts: Facts) -> dict[str, object]:
             "DstIpAddr": facts.destination.ip,
             "DstPortNumber": facts.destination.port,
             "DstBytes": facts.number("bytes_in"),
-            "DstHostname": next(iter(facts.names), ""),
+            "SrcHostname": facts.source_name,
+            "DstHostname": facts.destination_name,
             "NetworkProtocol": "ICMPv6" if number == 58 else facts.transport.upper(),
             "NetworkProtocolVersion": ("IPv6" if facts.is_v6 else "IPv4") if number else "",
             "NetworkApplicationProtocol": facts.application.upper(),
             "NetworkDirection": DIRECTIONS[facts.direction],
-            "NetworkDuration": facts.duration_ns // NS_PER_MS,
+            "NetworkDuration": min(MAX_INT, facts.duration_ns // NS_PER_MS),
             "NetworkSessionId": facts.community_id,
             **_threat(facts),
             "AdditionalFields": _additional(facts),
@@ -66,7 +70,7 @@ def document(facts: Facts) -> dict[str, object]:
 def _event(facts: Facts) -> dict[str, object]:
     return {
         "TimeGenerated": facts.time(facts.first_ns, TICK_NS),
-        "EventCount": facts.flows,
+        "EventCount": min(MAX_INT, facts.flows),
         "EventStartTime": facts.time(facts.first_ns, TICK_NS),
         "EventEndTime": facts.time(facts.last_ns, TICK_NS),
         "EventType": "IDS",
@@ -88,15 +92,15 @@ def _event(facts: Facts) -> dict[str, object]:
 
 
 def _threat(facts: Facts) -> dict[str, object]:
-    pool = facts.pool
-    far_ip = pool.ip if pool and pool.ip else facts.destination.ip
+    far_ip = facts.pool.ip if facts.pool else facts.destination.ip
+    fields = {facts.source.ip: "SrcIpAddr", facts.destination.ip: "DstIpAddr"}
     return {
         "RuleName": facts.detector,
         "ThreatId": facts.id,
         "ThreatName": facts.title,
         "ThreatCategory": THREATS.get(facts.category, "Unknown"),
         "ThreatIpAddr": far_ip,
-        "ThreatField": "DstIpAddr" if far_ip == facts.destination.ip else "SrcIpAddr",
+        "ThreatField": fields.get(far_ip, "") if far_ip else "",
         "ThreatRiskLevel": facts.risk,
         "ThreatOriginalRiskLevel": str(facts.severity),
         "ThreatConfidence": facts.percent,

@@ -77,7 +77,8 @@ def _extension(facts: Facts) -> Iterator[tuple[str, str, int]]:
     yield "end", str(facts.last_ns // NS_PER_MS), MAX_ID_CHARS
     yield from _end("src", "spt", "c6a2", "Source IPv6 Address", facts.source)
     yield from _end("dst", "dpt", "c6a3", "Destination IPv6 Address", facts.destination)
-    yield "dhost", next(iter(facts.names), ""), MAX_MESSAGE_CHARS
+    yield "shost", facts.source_name, MAX_MESSAGE_CHARS
+    yield "dhost", facts.destination_name, MAX_MESSAGE_CHARS
     yield "proto", facts.transport.upper(), MAX_SHORT_CHARS
     yield "app", facts.application.upper(), MAX_SHORT_CHARS
     yield "out", _text(facts.number("bytes_out")), MAX_ID_CHARS

@@ -106,14 +106,13 @@ def _end(end: End) -> dict[str, object]:
 
 
 def _source(facts: Facts) -> dict[str, object]:
-    return {**_end(facts.source), "bytes": facts.number("bytes_out")}
+    sent = facts.number("bytes_out")
+    return {**_end(facts.source), "domain": facts.source_name, "bytes": sent}
 
 
 def _destination(facts: Facts) -> dict[str, object]:
-    pool = facts.pool
-    is_pool = pool is not None and pool.ip == facts.destination.ip
-    name = pool.name if is_pool and pool else next(iter(facts.texts("sni")), "")
-    return {**_end(facts.destination), "domain": name, "bytes": facts.number("bytes_in")}
+    sent = facts.number("bytes_in")
+    return {**_end(facts.destination), "domain": facts.destination_name, "bytes": sent}
 
 
 def _rule(facts: Facts) -> dict[str, object]:

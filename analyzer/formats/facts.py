@@ -226,6 +226,18 @@ class Facts:
         return tuple(dict.fromkeys(name for name in found if is_host_name(name)))
 
     @property
+    def source_name(self) -> str:
+        """Host name of the initiator: of a pool that opened the connection itself."""
+        return self.pool.name if self.pool and self.pool.ip == self.source.ip else ""
+
+    @property
+    def destination_name(self) -> str:
+        """Host name of the responder; a pool behind a proxy or only looked up is another end."""
+        if self.pool:
+            return self.pool.name if self.pool.ip == self.destination.ip else ""
+        return next(iter(self.names), "")
+
+    @property
     def packets(self) -> tuple[int, ...]:
         """Every frame number the evidence names, ascending."""
         return tuple(sorted({number for reason in self.reasons for number in reason.packets}))

@@ -12,18 +12,20 @@ MAX_RANGES = 64
 
 
 def acceptable(accept: str, offered: Mapping[str, str]) -> str | None:
-    """What the header likes best of what is offered, by media type; the first among equals.
+    """What the header likes best of what is offered, by media type.
+
+    Among equals the one it names goes before one that it merely allows, then the first offered.
 
     An empty header accepts everything. A range that names parameters matches only a type that has
     them; `q` is none of them. A more specific range decides over a wider one.
     """
     ranges = [_range(part) for part in accept[:MAX_ACCEPT_CHARS].split(",")[:MAX_RANGES]]
     wanted = [entry for entry in ranges if entry[0]] if accept.strip() else [_range("*/*")]
-    best, best_quality = None, 0.0
+    best, best_liking = None, (0.0, 0)
     for media_type, name in offered.items():
-        quality = _quality(media_type, wanted)
-        if quality > best_quality:
-            best, best_quality = name, quality
+        liking = _liking(media_type, wanted)
+        if liking > best_liking and liking[0] > 0:
+            best, best_liking = name, liking
     return best
 
 
@@ -49,7 +51,8 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _quality(media_type: str, wanted: list[tuple[str, tuple[str, ...], float]]) -> float:
+def _liking(media_type: str, wanted: list[tuple[str, tuple[str, ...], float]]) -> tuple[float, int]:
+    """The quality that the most specific range gives it, and how specific that is."""
     kind, parameters, _ = _range(media_type)
     family = kind.partition("/")[0]
     best = (0, 0.0)
@@ -63,4 +66,4 @@ def _quality(media_type: str, wanted: list[tuple[str, tuple[str, ...], float]]) 
         else:
             continue
         best = max(best, (rank, quality))
-    return best[1]
+    return best[1], best[0]

@@ -215,14 +215,14 @@ def _attributes(event: _Event) -> list[Object]:
 
 def _connection(event: _Event) -> Object:
     facts = event.facts
-    far = facts.pool.name if facts.pool and facts.pool.ip == facts.destination.ip else ""
     one = facts.flows == 1
     rows = (
         ("ip-src", "ip-src", facts.source.ip),
         ("src-port", "port", facts.source.port),
         ("ip-dst", "ip-dst", facts.destination.ip),
         ("dst-port", "port", facts.destination.port),
-        ("hostname-dst", "hostname", far),
+        ("hostname-src", "hostname", facts.source_name),
+        ("hostname-dst", "hostname", facts.destination_name),
         ("layer3-protocol", "text", "ICMP" if facts.transport == "icmp" else "IP"),
         ("layer4-protocol", "text", facts.transport.upper()),
         ("layer7-protocol", "text", facts.application.upper()),

@@ -190,20 +190,18 @@ def _attack(one: Technique) -> dict[str, object]:
     }
 
 
-def _endpoint(end: End, names: list[str]) -> dict[str, object]:
+def _endpoint(end: End, name: str) -> dict[str, object]:
     named = {"name": end.address} if not end.ip else {}
-    return {"ip": end.ip, "port": end.port, "hostname": next(iter(names), ""), **named}
+    return {"ip": end.ip, "port": end.port, "hostname": name, **named}
 
 
 def _evidence(facts: Facts) -> dict[str, object]:
     direction = DIRECTIONS[facts.direction]
     verdict = VERDICTS.get(facts.verdict, (0, "Unknown"))
-    pool = facts.pool
-    far = [pool.name] if pool and pool.ip == facts.destination.ip else list(facts.texts("sni"))
     return {
         "uid": facts.community_id,
-        "src_endpoint": _endpoint(facts.source, []),
-        "dst_endpoint": _endpoint(facts.destination, [name for name in far if name in facts.names]),
+        "src_endpoint": _endpoint(facts.source, facts.source_name),
+        "dst_endpoint": _endpoint(facts.destination, facts.destination_name),
         "connection_info": {
             "direction_id": direction[0],
             "direction": direction[1],
@@ -239,7 +237,7 @@ def _observables(facts: Facts) -> list[object]:
         ("evidences[].src_endpoint.ip", "ip", facts.source.ip),
         ("evidences[].dst_endpoint.ip", "ip", facts.destination.ip),
         ("unmapped.attributes.pool.ip", "ip", pool.ip if pool else ""),
-        *(("evidences[].dst_endpoint.hostname", "hostname", name) for name in facts.names),
+        *(("unmapped.attributes.names", "hostname", name) for name in facts.names),
         *(("evidences[].ja4_fingerprint_list[].value", "fingerprint", text)
           for text in facts.texts("ja4")),
         *((f"unmapped.attributes.{name}", "fingerprint", text)

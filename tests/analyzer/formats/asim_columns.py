@@ -42,6 +42,7 @@ COLUMNS = {
     "DstPortNumber": "int",
     "DstBytes": "long",
     "DstHostname": "string",
+    "SrcHostname": "string",
     "NetworkProtocol": "string",
     "NetworkProtocolVersion": "string",
     "NetworkApplicationProtocol": "string",

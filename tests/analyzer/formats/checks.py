@@ -172,6 +172,7 @@ def check_asim(content: bytes) -> None:
             ipaddress.ip_address(value)
         else:
             assert type(value) is asim_columns.PYTHON_TYPES[kind], name
+            assert kind != "int" or abs(value) < 2**31, name
         assert value in asim_columns.VALUES.get(name, {value} if kind != "dynamic" else [value])
     for name in ("ThreatRiskLevel", "ThreatConfidence"):
         assert 0 <= document[name] <= 100

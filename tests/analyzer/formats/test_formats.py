@@ -213,6 +213,7 @@ def test_of_two_versions_of_a_finding_the_later_one_is_in_the_bundle() -> None:
         ("*/*;q=0.1, text/vnd.outgate.cef;q=0.9", "cef"),
         ("application/json;q=0, application/vnd.outgate.misp+json;q=0.2", "misp"),
         ("application/json;q=nan", None),
+        ("*/*, application/stix+json", "stix"),
         ("text/html", None),
         (",;=,", None),
         ("application/json" + ",x/y" * 10_000, "native"),

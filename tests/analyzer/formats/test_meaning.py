@@ -62,6 +62,12 @@ def test_the_last_nanosecond_of_a_day_is_not_rounded_into_the_next() -> None:
     assert written(document, "misp")["Event"]["date"] == "2026-03-02"
 
 
+def test_a_duration_of_months_stays_within_what_a_column_holds() -> None:
+    document = finding("mining") | {"first_seen": "2025-01-01T00:00:00Z"}
+    assert written(document, "asim")["NetworkDuration"] == 2**31 - 1
+    assert written(document, "ocsf")["duration"] > 2**31
+
+
 def test_a_whole_number_beyond_what_a_float_holds_stays_exact() -> None:
     document = finding("relay")
     assert written(document, "ecs")["source"]["bytes"] == 9_007_199_254_740_993
@@ -209,6 +215,33 @@ def test_the_private_networks_decide_the_direction_unless_told_otherwise() -> No
     assert written(finding("relay"), "ecs")["network"]["direction"] == "external"
     told = render(finding("relay"), "ecs", inside=["192.0.2.0/24"])
     assert json.loads(told)["network"]["direction"] == "inbound"
+
+
+def places_of_names(document: dict[str, Any]) -> list[str | None]:
+    """The pool's name as the formats give it to the source and to the destination."""
+    ecs, asim, values = written(document, "ecs"), written(document, "asim"), cef(document)
+    evidence = written(document, "ocsf")["evidences"][0]
+    found = [
+        (ecs["source"].get("domain"), ecs["destination"].get("domain")),
+        (asim.get("SrcHostname"), asim.get("DstHostname")),
+        (values.get("shost"), values.get("dhost")),
+        (evidence["src_endpoint"].get("hostname"), evidence["dst_endpoint"].get("hostname")),
+    ]
+    assert len(set(found)) == 1
+    return list(found[0])
+
+
+def test_a_name_is_told_of_the_end_that_bears_it() -> None:
+    document = finding("mining")
+    assert places_of_names(document) == [None, "xmr.2miners.com"]
+    flow = document["flow"]
+    flow["src_ip"], flow["dst_ip"] = flow["dst_ip"], flow["src_ip"]
+    assert places_of_names(document) == ["xmr.2miners.com", None]
+    assert written(document, "asim")["ThreatField"] == "SrcIpAddr"
+    document["attributes"]["pool"]["ip"] = ""
+    assert places_of_names(document) == [None, None]
+    assert "ThreatIpAddr" not in written(document, "asim")
+    assert places_of_names(finding("relay")) == [None, "vpn.example.net"]
 
 
 def test_findings_about_one_conversation_share_the_flow_id_of_eve() -> None:
