@@ -25,6 +25,9 @@ COMMANDS = {
     "rules": "List, check, test and explain the rule data.",
     "doctor": "Show what is installed, what is missing, what that costs.",
     "serve": "Start the API on this machine.",
+    "store": "Check, compact, back up and restore what the service keeps.",
+    "keys": "Create, list and revoke API keys of the service.",
+    "audit": "Verify and export the service's audit log.",
 }
 """Subcommands in the order of the help, with their line in it."""
 

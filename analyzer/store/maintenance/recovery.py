@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from analyzer.errors import StoreError
 from analyzer.store import schema
+from analyzer.store.folder import OWNER_ONLY_FILE, sync_folder
 from analyzer.store.maintenance.inventory import Kind, leftovers
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Recovery:
         removed: How many files and folders of each kind went.
         removed_bytes: What that gave back.
         kept: Files that could not be removed, or are not the store's.
-        uploads: Open uploads whose bytes are not all there: set back, or forgotten.
+        uploads: Open uploads that were set back to the bytes that are there.
         requests: Idempotency keys of requests that were never answered.
     """
 
@@ -71,6 +72,7 @@ def recover(store: Store) -> Recovery:
     jobs = tuple(store.jobs.recover())
     for job in jobs:
         log.warning("job %s was interrupted: it is %s now", job.id, job.state)
+    uploads = sum(1 for upload in store.uploads.list() if _repair(store, upload))
     removed: Counter[Kind] = Counter()
     removed_bytes, kept = 0, []
     for left in leftovers(store):
@@ -86,7 +88,7 @@ def recover(store: Store) -> Recovery:
         removed=dict(removed),
         removed_bytes=removed_bytes,
         kept=tuple(kept),
-        uploads=sum(1 for upload in store.uploads.list() if _set_back(store, upload)),
+        uploads=uploads,
         requests=store.idempotency.prune(at_start=True),
     )
 
@@ -100,22 +102,37 @@ def _remove(path: Path) -> bool:
     return not path.exists()
 
 
-def _set_back(store: Store, upload: Upload) -> bool:
-    """Brings an open upload's row to the bytes that are there; the client asks where to go on."""
-    if upload.capture:
+def _repair(store: Store, upload: Upload) -> bool:
+    if upload.job_id:
         return False
-    try:
-        there = store.uploads.part_path(upload.id).stat().st_size
-    except OSError:
-        there = -1 if upload.offset else 0  # a part may be made with its first bytes
+    return _give_back(store, upload) if upload.capture else _set_back(store, upload)
+
+
+def _give_back(store: Store, upload: Upload) -> bool:
+    """Makes a capture without a row a part again, if its upload is known: nothing was lost.
+
+    Its client sees all bytes at their end and need not send anything again; so they must not go.
+    """
+    path = store.folder.capture_path(upload.capture)
+    part = store.uploads.part_path(upload.id)
+    query = sa.select(schema.captures.c.deleted).where(schema.captures.c.sha256 == upload.capture)
+    with store.database.read() as connection:
+        deleted = connection.execute(query).scalar()
+    if deleted is False or part.exists() or not path.exists():
+        return False
+    path.chmod(OWNER_ONLY_FILE)
+    path.replace(part)
+    sync_folder(part.parent)
+    log.warning("upload %s was cut off as it became a capture: it is a part again", upload.id)
+    return True
+
+
+def _set_back(store: Store, upload: Upload) -> bool:
+    """Brings an upload's row to the bytes that are there; its client asks where to go on."""
+    path = store.uploads.part_path(upload.id)
+    there = path.stat().st_size if path.exists() else 0
     if there >= upload.offset:
         return False
-    table = schema.uploads
-    mine = table.c.id == upload.id
-    with store.database.write() as connection:
-        if there < 0:
-            connection.execute(sa.delete(table).where(mine))
-        else:
-            connection.execute(sa.update(table).where(mine).values(offset=there))
+    store.uploads.advance(upload.id, offset=there, from_offset=upload.offset)
     log.warning("upload %s has %d bytes, not %d: set back", upload.id, there, upload.offset)
     return True
