@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import UTC, datetime
+from typing import Annotated
 
-from analyzer.times import rfc3339
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
+from analyzer.times import NS_PER_SECOND, rfc3339
+
+EPOCH_YEAR = 1970
 MAX_ID_CHARS = 200
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 MAX_INTEGER = 2**63 - 1
+
+
+LATEST_YEAR = 2199
+"""Nanoseconds since 1970 end in the year 2262."""
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not EPOCH_YEAR < moment.year <= LATEST_YEAR:
+        raise ValueError(f"the year must be from {EPOCH_YEAR + 1} to {LATEST_YEAR}")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_range),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time with its zone that the store can keep."""
 
 
 class Shape(BaseModel):
@@ -44,6 +73,14 @@ class Page(BaseModel):
 
     next_cursor: str = Field(description="give it as `cursor` or `after` for what follows")
     has_more: bool
+
+
+def nanoseconds(moment: datetime | None) -> int:
+    """A time as nanoseconds since 1970, to the microsecond; 0 for none."""
+    if moment is None:
+        return 0
+    since = moment - datetime(EPOCH_YEAR, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + since.microseconds * 1000
 
 
 def time_text(time_ns: int) -> str | None:

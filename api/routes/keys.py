@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from analyzer.store.records import Key, Scope
-from analyzer.times import NS_PER_SECOND
 from api.dependencies import Admin, StoreDep
 from api.errors import responses
 from api.idempotency import OMIT
 from api.routing import ServiceRouter
-from api.schemas import MAX_ID_CHARS, Shape, time_text
+from api.schemas import MAX_ID_CHARS, Moment, Shape, nanoseconds, time_text
 
 MAX_NAME_CHARS = 200
 router = ServiceRouter(prefix="/v1/keys", tags=["keys"])
@@ -40,7 +38,7 @@ class NewKey(Shape):
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=r"\S")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="when it ends, RFC 3339; never when left out"
     )
 
@@ -73,7 +71,7 @@ def list_keys(store: StoreDep, caller: Admin) -> Keys:  # noqa: ARG001 - checks 
 )
 def create_key(wanted: NewKey, store: StoreDep, caller: Admin, response: Response) -> MadeKey:
     """Makes a key and shows its text, once."""
-    expires_ns = _nanoseconds(wanted.expires_at) if wanted.expires_at else 0
+    expires_ns = nanoseconds(wanted.expires_at)
     key, text = store.keys.create(wanted.name, wanted.scopes, expires_ns=expires_ns, by=caller)
     response.headers["Location"] = f"/v1/keys/{key.id}"
     return MadeKey(key=key_out(key), text=text)
@@ -104,7 +102,3 @@ def key_out(key: Key) -> KeyOut:
         revoked_at=time_text(key.revoked_ns),
         revoked_by=key.revoked_by,
     )
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * NS_PER_SECOND
