@@ -226,8 +226,13 @@ def _sums(plan: _Plan, binder: Binder) -> str:
 
 def _ends(plan: _Plan, binder: Binder) -> str:
     """SQL of both ends of every flow that counts."""
-    where = [condition(plan.selected.terms, binder), *plan.selected.conditions(binder)]
-    rest = f"start_ns, end_ns, place FROM flows WHERE {' AND '.join(where)}"
+    return ends_of(plan.selected, binder)
+
+
+def ends_of(selected: Selected, binder: Binder, extra: str = "") -> str:
+    """The same for a selection, with further columns of flows."""
+    where = [condition(selected.terms, binder), *selected.conditions(binder)]
+    rest = f"start_ns, end_ns, place{extra} FROM flows WHERE {' AND '.join(where)}"
     return (
         "SELECT src_ip AS address, dst_ip AS peer, 1 AS opened, up_bytes AS sent, "
         f"down_bytes AS received, {rest} UNION ALL "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from analyzer.store.tables.sources import MAX_NAMED_CAPTURES
 from analyzer.store.tables.values import fits, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from analyzer.store.database import Database
     from analyzer.store.tables.engine import Binder
@@ -100,12 +101,8 @@ def selection_of(
 
 
 def _word(name: str, value: str) -> Term:
-    try:
+    with _said_of(name):
         return parse_values(name, value)
-    except FilterError as error:
-        raise UsageError(
-            f"cannot read {name} at character {error.position}: {error.problem}", hint=error.hint
-        ) from error
 
 
 def select(database: Database, selection: FlowSelection) -> Selected:
@@ -150,10 +147,25 @@ def _flows_of(database: Database, finding: str) -> tuple[str, tuple[int, ...], t
     return capture, tuple(n for n in numbers if isinstance(n, int)), ()
 
 
-def moment_ns(text: str) -> int:
+def moment_ns(text: str, name: str) -> int:
     """The first nanosecond of a time as the filter language writes it.
 
+    Args:
+        text: The time.
+        name: What it is called, for the message.
+
     Raises:
-        FilterError: It is none.
+        UsageError: It is none.
     """
-    return moment(text, Value(text=text))[0]
+    with _said_of(name):
+        return moment(text, Value(text=text))[0]
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """Makes an error about a filter one about the value that was given by itself."""
+    try:
+        yield
+    except FilterError as error:
+        place = f" at character {error.position}" if error.position > 1 else ""
+        raise UsageError(f"cannot read {name}{place}: {error.problem}", hint=error.hint) from error
