@@ -16,7 +16,18 @@ from api.middleware import ServiceMiddleware
 from api.settings import ServiceSettings, load_settings
 from api.state import ServiceState
 
-ROUTES = ("health", "service", "keys", "audit", "session", "findings", "suppressions", "rules")
+ROUTES = (
+    "health",
+    "service",
+    "keys",
+    "audit",
+    "session",
+    "findings",
+    "suppressions",
+    "rules",
+    "captures",
+    "jobs",
+)
 """Modules of `api.routes`, each with a `router`; paths are taken in this order."""
 
 

@@ -122,18 +122,21 @@ class Part:
             ) from error
 
     @classmethod
-    def create(cls, folder: Path, limits: IntakeLimits, *, name: str = "") -> Part:
+    def create(
+        cls, folder: Path, limits: IntakeLimits, *, name: str = "", announced_bytes: int = 0
+    ) -> Part:
         """A new, empty part.
 
         Args:
             folder: Where parts are.
             limits: What it may become.
             name: Its id; a random one by default.
+            announced_bytes: How large it will be, where that is known.
 
         Raises:
-            NoSpace: The disk has no room for another file.
+            NoSpace: The disk has no room for it.
         """
-        check_space(folder, limits)
+        check_space(folder, limits, announced_bytes)
         return cls(folder / f"{name or secrets.token_hex(ID_BYTES)}.part", limits, new=True)
 
     @classmethod
