@@ -55,8 +55,7 @@ def dissect(finding: Finding, source: str, most: int = DEFAULT_FRAMES) -> list[D
         UsageError, CaptureUnreadable: As `evidence_frames`.
         OutgateError: tshark stopped with an error.
     """
-    if shutil.which("tshark") is None:
-        raise ToolMissingError("tshark", "dissect frames", hint=TSHARK_INSTALL_HINT)
+    _need_tshark()
     frames = evidence_frames(finding, source, min(most, MAX_FRAMES))
     return decode(frames, decode_as(finding))
 
@@ -79,9 +78,10 @@ def decode(
         ports: Selectors such as `tcp.port==443` and the protocol to decode them as.
 
     Raises:
-        ToolMissingError: pyshark is not installed.
+        ToolMissingError: tshark or pyshark is not installed.
         OutgateError: tshark stopped with an error.
     """
+    _need_tshark()
     try:
         import pyshark  # noqa: PLC0415 - slow to import, and optional
         from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 - as above
@@ -114,6 +114,11 @@ def decode(
         Dissection(number=frame.number, layers=layers)
         for frame, layers in zip(frames, packets, strict=False)
     ]
+
+
+def _need_tshark() -> None:
+    if shutil.which("tshark") is None:
+        raise ToolMissingError("tshark", "dissect frames", hint=TSHARK_INSTALL_HINT)
 
 
 def _layers(packet: Any) -> tuple[Layer, ...]:  # noqa: ANN401 - pyshark has no types

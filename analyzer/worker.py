@@ -20,12 +20,14 @@ from analyzer.confinement.inside import Task, Workplace
 from analyzer.confinement.probe import TASKS as PROBE
 from analyzer.detectors import BUILTIN
 from analyzer.detectors.base import Context
-from analyzer.dissect import DEFAULT_FRAMES, dissect
+from analyzer.dissect import DEFAULT_FRAMES, MAX_FRAMES, Dissection, decode, decode_as, dissect
 from analyzer.errors import CaptureUnreadable, OutgateError
 from analyzer.extract import carve
+from analyzer.frames import read_frames
 from analyzer.model import Finding
 from analyzer.observations import TABLES
 from analyzer.settings import AnalysisSettings
+from analyzer.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +43,19 @@ REPORT_FILE = "report.json"
 TABLES_FOLDER = "tables"
 CARVED_FILE = "evidence.pcapng"
 DISSECTION_FILE = "dissection.json"
+FRAMES_FILE = "frames.json"
 
 MAX_REPORT_BYTES = 64 << 20
 """What the service reads back; the mildest findings beyond it are left out and counted."""
 
 MAX_LINE_CHARS = 2000
 """Of one line of a dissection, which is text from the wire."""
+
+MAX_SHOWN_BYTES = 4096
+"""Of one frame that is shown; more than any link but loopback and jumbo frames carry."""
+
+MAX_SHOWN_LINE_CHARS = 300
+MAX_SHOWN_LAYERS = 20
 
 BATCH_ROWS = 65_536
 """Rows written at once: one row group, so that memory does not grow with the table."""
@@ -176,11 +185,51 @@ def _dissect(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any
     return {"dissection": DISSECTION_FILE, "frames": len(frames)}
 
 
+def _frames(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Shows frames `numbers` of `capture`: their bytes and, where tshark can, their layers.
+
+    `finding` is the document they belong to. Writes a JSON file.
+    """
+    finding, capture = _finding(arguments), str(arguments["capture"])
+    numbers = [int(number) for number in arguments["numbers"]][:MAX_FRAMES]
+    frames = read_frames(capture, numbers)
+    layers: dict[int, list[dict[str, Any]]] = {}
+    not_decoded = ""
+    try:
+        if frames:
+            layers = {one.number: _shown(one) for one in decode(frames, decode_as(finding))}
+    except OutgateError as error:
+        not_decoded = error.message
+    shown = [
+        {
+            "number": frame.number,
+            "time": rfc3339(frame.ts_ns),
+            "original_bytes": frame.orig_len,
+            "captured_bytes": len(frame.data),
+            "link_type": frame.link_type,
+            "hex": frame.data[:MAX_SHOWN_BYTES].hex(),
+            "layers": layers.get(frame.number, []),
+        }
+        for frame in frames
+    ]
+    found = {"frames": shown, "not_decoded": not_decoded}
+    (place.folder / FRAMES_FILE).write_text(json.dumps(found), encoding="ascii")
+    return {"frames": len(shown)}
+
+
+def _shown(one: Dissection) -> list[dict[str, Any]]:
+    return [
+        {"name": layer.name, "lines": [line[:MAX_SHOWN_LINE_CHARS] for line in layer.lines]}
+        for layer in one.layers[:MAX_SHOWN_LAYERS]
+    ]
+
+
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "analyze": Task(perform=_analyze),
         "carve": Task(perform=_carve),
         "dissect": Task(perform=_dissect, programs=True),
+        "frames": Task(perform=_frames, programs=True),
         **PROBE,
     }
 )
