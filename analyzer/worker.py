@@ -103,18 +103,20 @@ def run(
         on_message: Called with `stage`, `done` and `total` while it works.
         cancelled: Asked ten times a second.
     """
-    read = [Path(arguments["capture"]).resolve()] if "capture" in arguments else []
-    return confined.run(
+    capture = Path(arguments["capture"]).resolve()
+    outcome = confined.run(
         server,
         task,
-        {**arguments, "capture": str(read[0])} if read else arguments,
+        {**arguments, "capture": str(capture)},
         folder=folder,
         limits=limits,
-        read=read,
+        read=[capture],
         programs=TASKS[task].programs,
         on_message=on_message,
         cancelled=cancelled,
     )
+    # Where the service keeps its files is nobody's business.
+    return replace(outcome, message=outcome.message.replace(str(capture), "the capture"))
 
 
 def fork_server() -> ForkServer:
@@ -135,9 +137,9 @@ def _analyze(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any
         AnalysisSettings.of(arguments.get("inside", ())), limits=arguments.get("limits", {})
     )
     path, name = str(arguments["capture"]), str(arguments["name"])
-    place.tell("progress", {"stage": "reading", "done": 0, "total": Path(path).stat().st_size})
     rules = _rules()
     try:
+        place.tell("progress", {"stage": "reading", "done": 0, "total": _size(name, path)})
         observations = ingest.load(
             [path], settings=settings, ruleset=rules, progress=_Progress(place)
         )
@@ -290,6 +292,14 @@ class _Progress:
         if now - self.told_at >= PROGRESS_EVERY_S or done == total:
             self.told_at = now
             self.place.tell("progress", {"stage": "reading", "done": done, "total": total})
+
+
+def _size(name: str, path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CaptureUnreadable(name, 0, reason, hint="upload the capture again") from error
 
 
 def _finding(arguments: Mapping[str, Any]) -> Finding:

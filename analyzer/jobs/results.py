@@ -23,6 +23,7 @@ CAPTURE_LAYER = "capture."
 DAMAGE = {
     "capture.bad_record": "records of the file make no sense and were passed over",
     "capture.lost": "the file makes no sense from some place on: what follows was not read",
+    "capture.read_failed": "reading stopped: the rest cannot be read, or decompresses to too much",
     "capture.resynchronised": "reading went on at the next record that makes sense",
 }
 MAX_WARNINGS = 32
@@ -102,7 +103,7 @@ def _warnings(report: Mapping[str, Any], left_out: int) -> Iterator[Warning_]:
         known = kind == "capture.truncated_tail"  # said above
         if kind.startswith(CAPTURE_LAYER) and not known:
             detail = DAMAGE.get(kind, "the file is damaged: not all of it could be read")
-            yield {"code": kind.replace("_", "-"), "detail": detail, "count": count}
+            yield {"code": kind, "detail": detail, "count": count}
     for entry in report["coverage"]:
         if entry["status"] == str(CoverageStatus.FAILED):
             detail = f"{entry['detector']} failed: {shorten(entry['reason'])}"

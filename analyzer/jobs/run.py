@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer import worker
 from analyzer.confinement import Failure
-from analyzer.confinement.limits import MIB
+from analyzer.confinement.limits import GIB, MIB
 from analyzer.confinement.messages import count, text
 from analyzer.errors import ConflictError, NotFoundError, OutgateError, StoreUnavailable
 from analyzer.jobs.results import BadResult, check_tables, read_report, warnings_of
@@ -30,6 +30,10 @@ SERVICE_ERROR = "service-error"
 STAGES = frozenset({"reading", "judging", "saving"})
 PROGRESS_EVERY_S = 0.5
 CANCEL_LOOK_EVERY_S = 1.0
+DECOMPRESSION_RATIO = 200
+"""Captures compress to a twentieth; deflate can go to a thousandth, on a bomb."""
+
+DECOMPRESSED_LEAST_BYTES, DECOMPRESSED_MOST_BYTES = 4 * GIB, 256 * GIB
 MIN_OUTPUT_BYTES = 16 * MIB
 MAX_NOTED_FINDINGS = 20
 """Findings told one by one as events; the analysis has all of them."""
@@ -92,14 +96,15 @@ class JobRun:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         limits = self._limits(folder)
+        capture = self.store.captures.get(job.capture)
         outcome = worker.run(
             self.server,
             "analyze",
             {
                 "capture": str(self.store.folder.capture_path(job.capture)),
-                "name": self.store.captures.get(job.capture).name,
+                "name": capture.name,
                 "inside": list(self.settings.inside),
-                "limits": dict(self.settings.core_limits),
+                "limits": core_limits(self.settings, capture.size_bytes),
             },
             folder=folder,
             limits=limits,
@@ -236,3 +241,10 @@ class JobRun:
             else:
                 self._cancelled = job.cancel_requested or job.state is not JobState.RUNNING
         return self._cancelled
+
+
+def core_limits(settings: JobSettings, size_bytes: int) -> dict[str, int]:
+    """Bounds of the core for a capture of this size: one that grows too much is read in part."""
+    grown = size_bytes * DECOMPRESSION_RATIO
+    bounded = min(max(grown, DECOMPRESSED_LEAST_BYTES), DECOMPRESSED_MOST_BYTES)
+    return {"decompressed_bytes": bounded, **settings.core_limits}
