@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.store_options import open_store, store_options
+from analyzer.cli.store_options import COMMAND_LINE, data_folder, open_store, store_options
+from analyzer.cli.terminal import say
 from analyzer.escape import escape
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from analyzer.store.maintenance.problems import CheckReport, Problem
 
 PROBLEMS = 1
+FILE = click.Path(dir_okay=False, path_type=Path)
 FORMATS = click.Choice(["text", "json"])
 
 
@@ -50,6 +51,48 @@ def check_command(
     else:
         _print_check(report)
     ctx.exit(0 if report.clean else PROBLEMS)
+
+
+@command.command("backup")
+@click.argument("file", type=FILE)
+@store_options
+@click.pass_context
+def backup_command(ctx: click.Context, *, file: Path, data: Path | None, database: str) -> None:
+    """Write everything into one tar FILE, of one moment, while the service goes on.
+
+    It holds the secret that keys and the audit log are checked with: keep it as safe as the data.
+    Exits 1 if files were missing that it should hold.
+    """
+    from analyzer.store.maintenance.backup import backup  # noqa: PLC0415 - slow to import
+
+    with open_store(data, database) as store:
+        made = backup(store, file.absolute())
+    for name in made.missing:
+        say(f"missing: {name}; `outgate store check` says more")
+    say(
+        f"{made.path}: {made.size_bytes} bytes, {made.captures} captures"
+        + (f", {len(made.deleted_meanwhile)} deleted meanwhile" if made.deleted_meanwhile else "")
+    )
+    ctx.exit(PROBLEMS if made.missing else 0)
+
+
+@command.command("restore")
+@click.argument("file", type=FILE)
+@store_options
+@click.pass_context
+def restore_command(ctx: click.Context, *, file: Path, data: Path | None, database: str) -> None:
+    """Make a store of a backup, in a folder and a database that are empty.
+
+    Every hash is compared before anything is put in place; a damaged file leaves nothing behind.
+    Whoever polls with a cursor from before is told to begin again. Exits 1 if the store that was
+    backed up had problems, which are shown; it is in place nevertheless.
+    """
+    from analyzer.store.maintenance.restore import restore  # noqa: PLC0415 - slow to import
+
+    restored = restore(file, data_folder(data), database, by=COMMAND_LINE)
+    say(f"{restored.folder}: {restored.members} files of a backup made {restored.created_at}")
+    _print_check(restored.report)
+    ctx.exit(0 if restored.report.clean else PROBLEMS)
 
 
 def _print_check(report: CheckReport) -> None:
