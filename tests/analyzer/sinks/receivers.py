@@ -159,6 +159,21 @@ def raw_server(
         listening.close()
 
 
+@contextmanager
+def hanging() -> Iterator[tuple[int, threading.Event]]:
+    """The port of a receiver that never answers, and what lets its connections go."""
+    release = threading.Event()
+
+    def hang(taken: socket.socket) -> None:
+        release.wait(30)
+
+    with raw_server(hang) as port:
+        try:
+            yield port, release
+        finally:
+            release.set()
+
+
 def message(number: int = 1, *, version: int = 1, **fields: Any) -> Message:
     """A message about a small finding."""
     finding = {
