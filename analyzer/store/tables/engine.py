@@ -95,17 +95,8 @@ class Engine:
             LimitError: It takes too long or too much memory, or too many others run.
             QueryFailedError: DuckDB cannot run it on these files.
         """
-        with self._query(sql, values, self.limits.timeout_s) as reader:
+        with self._query(sql, values) as reader:
             return reader.read_all()
-
-    def batches(self, sql: str, values: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
-        """The rows of a query in batches, computed as they are taken.
-
-        Raises:
-            LimitError, QueryFailedError: As for `arrow`, possibly after some batches.
-        """
-        with self._query(sql, values, self.limits.stream_timeout_s) as reader:
-            yield from reader
 
     def close(self) -> None:
         """Gives the memory back; queries that run fail."""
@@ -115,11 +106,10 @@ class Engine:
                 self._connection = None
 
     @contextmanager
-    def _query(
-        self, sql: str, values: Mapping[str, Any], timeout_s: float
-    ) -> Iterator[pa.RecordBatchReader]:
+    def _query(self, sql: str, values: Mapping[str, Any]) -> Iterator[pa.RecordBatchReader]:
         import duckdb  # noqa: PLC0415 - slow to import
 
+        timeout_s = self.limits.timeout_s
         if not self._turns.acquire(timeout=self.limits.wait_s):
             raise LimitError(
                 f"cannot query the tables: {self.limits.queries} queries run already",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from analyzer.errors import UsageError
+from analyzer.errors import LimitError, StoreUnavailable, UsageError
 from analyzer.store.tables.columns import DEFAULT_COLUMNS, Kind, columns_named
 from analyzer.store.tables.conditions import condition, name_tables
 from analyzer.store.tables.names import NAME_TABLES, own_name, relations, resolved_name
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_PAGE_ROWS = 10_000
 MAX_STREAM_ROWS = 1_000_000
+STREAM_PART_ROWS = 50_000
+"""Rows of a stream that are read at a time."""
 MAX_TEXT_CHARS = 1_024
 """Longest text of one cell; the core keeps far below it."""
 
@@ -100,9 +104,9 @@ def flow_page(reader: Reader, query: FlowQuery) -> FlowPage:
     """
     _check_limit(query.limit, MAX_PAGE_ROWS)
     plan, scope = _plan(reader, query)
-    keys, total, scope = _keys(reader, plan, scope, offset=0, count=query.limit + 1)
+    keys, total, scope = _keys(reader, plan, scope)
     picked = keys.slice(0, query.limit)
-    found, whole = reader.table(scope, lambda part, binder: _picked_sql(plan, part, binder, picked))
+    found, whole = reader.table(scope, lambda part, binder: _rows_sql(plan, part, binder, picked))
     schema = schema_of(plan.columns)
     return FlowPage(
         columns=plan.columns,
@@ -115,24 +119,48 @@ def flow_page(reader: Reader, query: FlowQuery) -> FlowPage:
 
 
 def flow_stream(reader: Reader, query: FlowQuery) -> FlowPage:
-    """Many rows, computed while they are taken.
+    """Many rows: their keys are found at once, the rows read in parts while they are taken.
+
+    So memory stays flat, and a slow reader holds nothing up.
 
     Raises:
         UsageError, NotFoundError, LimitError: As for `flow_page`.
     """
     _check_limit(query.limit, MAX_STREAM_ROWS)
     plan, scope = _plan(reader, query)
-    last, total, scope = _keys(reader, plan, scope, offset=query.limit - 1, count=2)
-    schema, whole = schema_of(plan.columns), scope
-    batches = reader.batches(whole, lambda part, binder: _stream_sql(plan, part, binder))
+    keys, total, scope = _keys(reader, plan, scope)
+    picked = keys.slice(0, query.limit)
     return FlowPage(
         columns=plan.columns,
-        rows=(arranged(batch, plan.columns, whole, schema) for batch in batches),
-        schema=schema,
+        rows=_parts(reader, plan, scope, picked),
+        schema=schema_of(plan.columns),
         total=total,
-        next=_next(plan, scope, last.slice(0, 1), total) if last.num_rows == 2 else "",
+        next=_next(plan, scope, picked, total) if keys.num_rows > query.limit else "",
         gaps=scope.gaps + plan.selected.gaps,
     )
+
+
+def _parts(reader: Reader, plan: _Plan, scope: Scope, picked: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The rows of keys, some at a time.
+
+    Raises:
+        LimitError: The reader takes too long.
+        StoreUnavailable: A file cannot be read any more: better no end than rows left out.
+    """
+    schema = schema_of(plan.columns)
+    timeout_s = reader.engine.limits.stream_timeout_s
+    end_s = time.monotonic() + timeout_s
+    for first in range(0, picked.num_rows, STREAM_PART_ROWS):
+        if time.monotonic() > end_s:
+            raise LimitError(f"cannot go on after {timeout_s:g} seconds", hint="ask for fewer rows")
+        some = picked.slice(first, STREAM_PART_ROWS)
+        found, left = reader.table(scope, partial(_rows_sql, plan, picked=some))
+        if found.num_rows != some.num_rows or left.gaps != scope.gaps:
+            raise StoreUnavailable(
+                "cannot go on: tables changed or broke while they were read", hint="ask again"
+            )
+        for batch in found.to_batches():
+            yield arranged(batch, plan.columns, scope, schema)
 
 
 def schema_of(columns: tuple[Column, ...]) -> pa.Schema:
@@ -174,10 +202,8 @@ def _identity(query: FlowQuery) -> object:
     return (query.selection, query.sort or DEFAULT_SORT)
 
 
-def _keys(
-    reader: Reader, plan: _Plan, scope: Scope, *, offset: int, count: int
-) -> tuple[pa.Table, int, Scope]:
-    """The keys of some rows of the order, and how many rows all pages have."""
+def _keys(reader: Reader, plan: _Plan, scope: Scope) -> tuple[pa.Table, int, Scope]:
+    """The keys of the rows of a page and of one more, and how many rows all pages have."""
 
     def build(part: Scope, binder: Binder) -> str:
         entries = relations(part, name_tables(plan.selected.terms), binder)
@@ -191,11 +217,11 @@ def _keys(
         entries.append(f"matched AS {materialized} ({rows})")
         if plan.cursor is None:
             total = "(SELECT count(*) FROM matched)" if where else "(SELECT count(*) FROM flows)"
+        order = plan.order.sql("key_")
         return (
             f"WITH {', '.join(entries)}, total AS (SELECT {total} AS total) "
             f"SELECT one.*, total.total FROM total LEFT JOIN (SELECT * FROM matched "
-            f"ORDER BY {plan.order.sql('key_')} LIMIT {count} OFFSET {offset}) AS one ON true "
-            f"ORDER BY {plan.order.sql('key_')}"
+            f"ORDER BY {order} LIMIT {int(plan.query.limit) + 1}) AS one ON true ORDER BY {order}"
         )
 
     found, scope = reader.table(scope, build)
@@ -208,33 +234,17 @@ def _where(plan: _Plan, binder: Binder) -> list[str]:
     return [condition(plan.selected.terms, binder), *parts] if plan.selected.terms else parts
 
 
-def _picked_sql(plan: _Plan, scope: Scope, binder: Binder, picked: pa.Table) -> str:
-    """The rows of a page, by their keys: only what belongs to them is read."""
+def _rows_sql(plan: _Plan, scope: Scope, binder: Binder, picked: pa.Table) -> str:
+    """The rows of some keys: only what belongs to them is read."""
     of = picked.column("place").to_pylist()
-    places, scope = binder.bind(of), scope.only(frozenset(of))
-    numbers = binder.bind(picked.column("flow_id").to_pylist())
+    scope = scope.only(frozenset(of))
+    places, numbers = binder.bind(of), binder.bind(picked.column("flow_id").to_pylist())
+    entries = relations(scope, sorted({NAME_TABLES[one] for one in plan.name_columns}), binder)
     rows = (
-        f"FROM flows SEMI JOIN (SELECT unnest({places}) AS place, unnest({numbers}) AS flow_id) "
-        f"AS picked USING (place, flow_id) WHERE flow_id IN (SELECT unnest({numbers}))"
+        f"FROM flows SEMI JOIN (SELECT unnest({places}::BIGINT[]) AS place, "
+        f"unnest({numbers}::BIGINT[]) AS flow_id) AS picked USING (place, flow_id) "
+        f"WHERE flow_id IN (SELECT unnest({numbers}::BIGINT[]))"
     )
-    return _rows_sql(plan, scope, binder, (), rows)
-
-
-def _stream_sql(plan: _Plan, scope: Scope, binder: Binder) -> str:
-    """The rows of a stream, by the filter."""
-    where = _where(plan, binder)
-    if plan.cursor is not None:
-        where.append(after(plan.order, plan.cursor.key, scope.sources, binder))
-    rows = (
-        f"FROM flows WHERE {' AND '.join(where) or 'true'} "
-        f"ORDER BY {plan.order.sql('key_')} LIMIT {int(plan.query.limit)}"
-    )
-    return _rows_sql(plan, scope, binder, name_tables(plan.selected.terms), rows)
-
-
-def _rows_sql(plan: _Plan, scope: Scope, binder: Binder, tables: tuple[str, ...], rows: str) -> str:
-    wanted = {NAME_TABLES[part] for part in plan.name_columns} | set(tables)
-    entries = relations(scope, sorted(wanted), binder)
     own = [column for column in plan.columns if not column.is_name]
     shown = [f"{_cell(column)} AS out_{column.name}" for column in own]
     keys = [*plan.order.keys("key_"), "place", "flow_id", "start_ns", "dst_ip"]
@@ -252,10 +262,10 @@ def _rows_sql(plan: _Plan, scope: Scope, binder: Binder, tables: tuple[str, ...]
         if column.is_name:
             parts = ", ".join(found[part] for part in _NAMED[column.name])
             shown.append(f"coalesce({parts}, '') AS out_{column.name}")
-    picked = [f"page.out_{column.name}" for column in own] + shown[len(own) :]
-    picked += [f"page.key_{number}" for number in range(len(plan.order.columns))]
+    cells = [f"page.out_{column.name}" for column in own] + shown[len(own) :]
+    cells += [f"page.key_{number}" for number in range(len(plan.order.columns))]
     return (
-        f"WITH {', '.join(entries)} SELECT {', '.join(picked)}, place, flow_id FROM page "
+        f"WITH {', '.join(entries)} SELECT {', '.join(cells)}, place, flow_id FROM page "
         f"{' '.join(joins)} ORDER BY {order}"
     )
 

@@ -11,7 +11,7 @@ from analyzer.store.tables.files import Gap
 from analyzer.store.tables.sources import Sources, current_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     import pyarrow as pa
 
@@ -69,24 +69,6 @@ class Reader:
             return self._run(scope, build), scope
         except QueryFailedError as error:
             return self._without_culprits(scope, build, error)
-
-    def batches(self, scope: Scope, build: Build) -> Iterator[pa.RecordBatch]:
-        """The rows of a query as they are computed.
-
-        Raises:
-            LimitError: It needs too much time or memory.
-            StoreUnavailable: It fails; files that are to blame are left out the next time.
-        """
-        binder = Binder()
-        try:
-            yield from self.engine.batches(build(scope, binder), binder.values)
-        except QueryFailedError as error:
-            for place in range(len(scope.sources)):
-                self._broken_tables(scope, place)
-            raise StoreUnavailable(
-                f"cannot go on reading the tables: {error.message}",
-                hint="ask again: files that cannot be read are left out then",
-            ) from error
 
     def _run(self, scope: Scope, build: Build) -> pa.Table:
         binder = Binder()
