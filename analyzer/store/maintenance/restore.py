@@ -98,6 +98,7 @@ def restore(
         with _filled(stage, database, manifest):
             with Store.open(stage, database, exclusive=True, clock=clock) as store:
                 _settle(store, manifest, by)
+            with Store.open(stage, database, clock=clock) as store:
                 report = check(store)
             _put_in_place(stage, folder)
     return Restored(
