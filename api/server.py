@@ -131,11 +131,11 @@ def main() -> int:
 def _serve(settings: ServiceSettings, listener: socket.socket) -> int:
     app = create_app(settings)
     state: ServiceState = app.state.outgate
+    server = ServiceServer(configuration(app, settings), state)
     # uvicorn raises the signal again once it has shut down; what is open must still be closed.
     signal.signal(signal.SIGTERM, _leave)
     running = lifecycle.start(state)
     try:
-        server = ServiceServer(configuration(app, settings), state)
         log.info("listening on %s", _address(settings, listener))
         server.run(sockets=[listener])
     finally:
