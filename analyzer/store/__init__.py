@@ -27,6 +27,7 @@ from analyzer.store.outbox import Outbox
 from analyzer.store.parts import Parts
 from analyzer.store.sinks import Sinks
 from analyzer.store.suppressions import Suppressions
+from analyzer.store.tables import Tables
 from analyzer.store.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Store:
     Attributes:
         folder: Paths of the files.
         database: Engine and transactions, for maintenance.
-        audit, captures, findings, idempotency, jobs, keys, outbox, sinks, suppressions, uploads:
+        audit, captures, findings, idempotency, jobs, keys, outbox, sinks, suppressions, tables,
+            uploads:
             One part for each kind of thing.
         exclusive: Whether this is the one service of the folder.
         epoch: Changes when a backup is restored, so that cursors from before are recognised.
@@ -67,6 +69,7 @@ class Store:
         self.outbox = Outbox(parts, self.audit)
         self.uploads = Uploads(parts)
         self.idempotency = Idempotency(parts)
+        self.tables = Tables(parts.folder.tables, parts.database)
         with self.database.read() as connection:
             self.epoch = get_meta(connection, "epoch")
 
@@ -115,6 +118,7 @@ class Store:
 
     def close(self) -> None:
         """Gives the database and the folder back."""
+        self.tables.close()
         self.database.close()
         if self._lock:
             self._lock.release()
