@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from analyzer.confinement import ForkServer
     from analyzer.confinement.watching import Cancelled
     from analyzer.store import Store
 
@@ -42,12 +43,20 @@ class Supervisor:
     Args:
         store: Whose jobs; open until `stop` has returned.
         settings: How many at once, what each may use.
+        server: Forks the workers; None starts one of its own, and ends it.
     """
 
-    def __init__(self, store: Store, settings: JobSettings | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: JobSettings | None = None,
+        *,
+        server: ForkServer | None = None,
+    ) -> None:
         self._store = store
         self.settings = settings or JobSettings()
-        self._server = worker.fork_server()
+        self._server = server or worker.fork_server()
+        self._owns_server = server is None
         self._tasks = Tasks(self._server, store.folder.work, self.settings)
         self._runs: dict[str, tuple[JobRun, threading.Thread]] = {}
         self._runs_lock = threading.Lock()
@@ -87,7 +96,8 @@ class Supervisor:
         self._killing.set()
         for thread in self._threads():
             thread.join(KILL_GRACE_S)
-        self._server.stop()
+        if self._owns_server:
+            self._server.stop()
 
     def wake(self, job_id: str = "") -> None:
         """Says that there is something to do: a job was added, or changed if it is named."""
