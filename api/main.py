@@ -23,6 +23,7 @@ ROUTES = (
     "audit",
     "session",
     "findings",
+    "evidence",
     "suppressions",
     "rules",
     "captures",

@@ -18,6 +18,9 @@ from api.reception import Reception
 from api.sessions import Sessions
 from api.settings import ServiceSettings
 
+MAX_EVIDENCE_REQUESTS = 8
+"""More are refused, so that other routes have threads left."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ServiceState:
@@ -27,6 +30,7 @@ class ServiceState:
         settings: What the operator set.
         supervisor: Runs the workers; None where no jobs are run.
         dispatcher: Pushes findings to sinks; None where nothing is pushed.
+        evidence_turns: Bounds the requests for evidence that run or wait.
         stopping: Set when the service ends, so that open streams end first.
     """
 
@@ -34,6 +38,9 @@ class ServiceState:
     opened: Store | None = None
     supervisor: Supervisor | None = None
     dispatcher: Dispatcher | None = None
+    evidence_turns: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(MAX_EVIDENCE_REQUESTS)
+    )
     stopping: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     reception: Reception = field(default_factory=Reception)
