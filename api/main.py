@@ -27,6 +27,7 @@ ROUTES = (
     "suppressions",
     "rules",
     "captures",
+    "uploads",
     "jobs",
 )
 """Modules of `api.routes`, each with a `router`; paths are taken in this order."""

@@ -11,7 +11,7 @@ from analyzer.intake.keeping import Kept, keep
 from analyzer.intake.kinds import Kind, NotACapture, recognise
 from analyzer.intake.names import NameRefused, clean_name
 from analyzer.intake.parts import IntakeLimits, NoSpace, Part, TooLarge, check_space
-from analyzer.intake.resumable import completed, name_of, open_part
+from analyzer.intake.resumable import completed, file_name, name_of, open_part
 from analyzer.intake.sweeping import Swept, sweep
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "check_space",
     "clean_name",
     "completed",
+    "file_name",
     "keep",
     "name_of",
     "open_part",

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from analyzer.errors import NotFoundError
 from analyzer.intake.keeping import keep
-from analyzer.intake.names import NameRefused, clean_name
+from analyzer.intake.names import UNNAMED, NameRefused, clean_name
 from analyzer.intake.parts import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from analyzer.intake.parts import IntakeLimits
     from analyzer.store import Store
     from analyzer.store.records import Actor, Upload
@@ -71,10 +73,18 @@ def _adopted_before(store: Store, upload: Upload, by: Actor) -> Upload:
     return store.uploads.finish(upload.id, capture=capture.sha256, job_id=job.id)
 
 
-def name_of(upload: Upload) -> str:
-    """The name an upload was announced under: `filename` or `name` of its metadata, in base64."""
-    coded = upload.metadata.get("filename") or upload.metadata.get("name") or ""
+def file_name(metadata: Mapping[str, str]) -> str:
+    """The name in an upload's metadata as it was sent: `filename` or `name`, in base64; or ""."""
+    coded = metadata.get("filename") or metadata.get("name") or ""
     try:
-        return clean_name(base64.b64decode(coded, validate=True).decode("utf-8", "replace"))
-    except (binascii.Error, NameRefused):
-        return clean_name("")
+        return base64.b64decode(coded, validate=True).decode("utf-8", "replace")
+    except binascii.Error:
+        return ""
+
+
+def name_of(upload: Upload) -> str:
+    """The name an upload's capture is kept under."""
+    try:
+        return clean_name(file_name(upload.metadata))
+    except NameRefused:  # it was checked when the upload began
+        return UNNAMED
