@@ -14,8 +14,10 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from analyzer.confinement import WorkerLimits
+from analyzer.intake import sweep
 from analyzer.jobs import JobSettings, Supervisor
 from analyzer.push import Dispatcher, PushSettings
+from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.store import Store
 from analyzer.store.maintenance.recovery import recover
 from analyzer.store.records import SERVICE, Scope
@@ -118,6 +120,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def stop(running: ExitStack, state: ServiceState) -> None:
     """Closes everything, the last opened first."""
     state.stopping.set()
+    state.reception.close()
     running.close()
     state.opened = None
 
@@ -139,7 +142,11 @@ def job_settings(settings: ServiceSettings) -> JobSettings:
 
 def push_settings(settings: ServiceSettings) -> PushSettings:
     """What the dispatcher is told."""
-    return PushSettings(networks=listed(settings.sink_networks), folder=settings.sink_folder)
+    return PushSettings(
+        networks=listed(settings.sink_networks),
+        folder=settings.sink_folder,
+        inside=settings.networks_inside() or PRIVATE_NETWORKS,
+    )
 
 
 def make_first_key(store: Store) -> None:
@@ -158,15 +165,9 @@ def make_first_key(store: Store) -> None:
     sys.stdout.flush()
 
 
-def remove_expired_uploads(store: Store) -> None:
-    """Removes uploads that nobody finished in time."""
-    for upload in store.uploads.expired():
-        store.uploads.delete(upload.id)
-
-
 def _chores(store: Store) -> tuple[Chore, ...]:
     return (
         Chore(name="expire suppressions", every_s=30, do=store.suppressions.expire),
         Chore(name="forget idempotency keys", every_s=3600, do=store.idempotency.prune),
-        Chore(name="expire uploads", every_s=60, do=lambda: remove_expired_uploads(store)),
+        Chore(name="sweep uploads", every_s=600, do=lambda: sweep(store)),
     )

@@ -111,6 +111,8 @@ class Part:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         flags |= os.O_CREAT | os.O_EXCL if new else 0
         with _translated():
+            if not new:  # a kill may have come between the two steps of its adoption
+                path.chmod(OWNER_ONLY_FILE)
             self._handle = os.open(path, flags, OWNER_ONLY_FILE)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
