@@ -37,10 +37,12 @@ MISP_DATA = Path(pymisp.__file__).parent / "data"
 
 
 def _json(content: bytes) -> Any:
+    """ASCII on one line, whose texts UTF-8 can say."""
     assert content.isascii()
     assert b"\n" not in content
-    text = content.decode("ascii")
-    return json.loads(text)
+    item = json.loads(content)
+    json.dumps(item, ensure_ascii=False).encode("utf-8")
+    return item
 
 
 @cache
@@ -129,6 +131,7 @@ def check_ocsf(content: bytes) -> None:
 
 def check_stix(content: bytes) -> None:
     """By stix2-validator (the OASIS schemas, all recommendations) and by reading it with stix2."""
+    _json(content)
     text = content.decode("ascii")
     options = stix2validator.ValidationOptions(version="2.1")
     result = stix2validator.validate_string(text, options)
@@ -172,7 +175,7 @@ def check_asim(content: bytes) -> None:
             ipaddress.ip_address(value)
         else:
             assert type(value) is asim_columns.PYTHON_TYPES[kind], name
-            assert kind != "int" or abs(value) < 2**31, name
+            assert kind != "int" or -(2**31) <= int(str(value)) < 2**31, name
         assert value in asim_columns.VALUES.get(name, {value} if kind != "dynamic" else [value])
     for name in ("ThreatRiskLevel", "ThreatConfidence"):
         assert 0 <= document[name] <= 100

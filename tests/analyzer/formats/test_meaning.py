@@ -62,6 +62,12 @@ def test_the_last_nanosecond_of_a_day_is_not_rounded_into_the_next() -> None:
     assert written(document, "misp")["Event"]["date"] == "2026-03-02"
 
 
+def test_a_finding_never_ends_before_it_begins() -> None:
+    document = finding("mining") | {"last_seen": "2020-01-01T00:00:00Z"}
+    assert written(document, "ecs")["event"]["duration"] == 0
+    assert stix_objects(document, "network-traffic")[0]["end"] == "2026-03-02T09:07:01.014Z"
+
+
 def test_a_duration_of_months_stays_within_what_a_column_holds() -> None:
     document = finding("mining") | {"first_seen": "2025-01-01T00:00:00Z"}
     assert written(document, "asim")["NetworkDuration"] == 2**31 - 1
@@ -142,6 +148,7 @@ def test_the_state_of_a_finding_is_that_of_an_ocsf_finding(
     ocsf = written(finding("mining") | change, "ocsf")
     assert (ocsf["activity_id"], ocsf["status_id"]) == (activity, status)
     assert ocsf["type_uid"] == 200_400 + activity
+    assert written(finding("mining") | change, "asim")["ThreatIsActive"] is (activity < 3)
 
 
 @pytest.mark.parametrize("version", ["1.5.0", "1.7.0", "1.8.0"])
