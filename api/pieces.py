@@ -59,7 +59,7 @@ async def take_piece(
     try:
         upload = await _poured(request, piece)
         if upload.offset == upload.length:
-            upload = await in_thread(lambda: _ended(state, upload, part, caller))
+            return await in_thread(lambda: _ended(state, upload, part, caller))
     except NotACapture:
         part.discard()
         await in_thread(lambda: state.store.uploads.delete(upload.id))
