@@ -14,7 +14,14 @@ from analyzer.escape import escape
 from analyzer.formats import FORMATS, by_media_type, render, render_many
 from tests.analyzer.formats.checks import CHECKS
 from tests.analyzer.formats.parsers import parse_cef, parse_leef
-from tests.analyzer.formats.samples import NAMES, finding, golden_path, hostile, with_attributes
+from tests.analyzer.formats.samples import (
+    HERE,
+    NAMES,
+    finding,
+    golden_path,
+    hostile,
+    with_attributes,
+)
 
 LINES = [name for name, one in FORMATS.items() if one.line]
 NASTY = [
@@ -231,3 +238,10 @@ def test_no_accept_header_is_an_error(accept: str) -> None:
 def test_every_format_has_its_own_media_type() -> None:
     assert len({one.media_type for one in FORMATS.values()}) == len(FORMATS)
     assert all(one.name == name for name, one in FORMATS.items())
+
+
+def test_the_documentation_has_every_format_with_its_media_type() -> None:
+    page = (HERE.parents[2] / "docs" / "formats.md").read_text("utf-8")
+    for one in FORMATS.values():
+        assert f"| `{one.name}` |" in page
+        assert f"`{one.media_type}`" in page
