@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from analyzer import formats
 from analyzer.errors import NotFoundError, OutgateError
+from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.sinks import (
     Dead,
     Delivered,
@@ -58,6 +59,7 @@ class PushSettings:
     Attributes:
         networks: Networks that sinks may reach beside public addresses, as CIDR text.
         folder: Where sinks of the kind `file` write; None forbids them.
+        inside: Networks that count as inside when a finding is written, as CIDR text.
         max_attempts: After that many a delivery is a dead letter. With the other defaults 150 take
             three days on average: a receiver may be away over a weekend.
         base_s: Upper bound of the first wait; it doubles with every attempt.
@@ -67,6 +69,7 @@ class PushSettings:
 
     networks: tuple[str, ...] = ()
     folder: Path | None = None
+    inside: tuple[str, ...] = PRIVATE_NETWORKS
     max_attempts: int = 150
     base_s: float = 2.0
     cap_s: float = 3600.0
@@ -91,7 +94,7 @@ class Dispatcher:
     Args:
         store: Holds sinks, outbox and findings.
         settings: Bounds.
-        render: Writes a finding (form `native`) in a format.
+        render: Writes a finding (form `native`) in a format; `analyzer.formats` when not given.
         chance: Random numbers from 0 to 1.
     """
 
@@ -99,13 +102,13 @@ class Dispatcher:
         self,
         store: Store,
         settings: PushSettings,
-        render: Render = formats.render,
+        render: Render | None = None,
         *,
         chance: Callable[[], float] | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
-        self._render = render
+        self._render = render or partial(formats.render, inside=settings.inside)
         self._chance = chance or secrets.SystemRandom().random
         self._surroundings = settings.surroundings()
         self._pumps: dict[str, _Pump] = {}
@@ -136,7 +139,7 @@ class Dispatcher:
             pump.stop()
         for pump in self._pumps.values():
             pump.join(max(0.0, end - time.monotonic()))
-        alive = self.alive or any(pump.alive for pump in self._pumps.values())
+        alive = self.alive or any(pump.is_alive() for pump in self._pumps.values())
         if not alive:
             self._thread = None
             self._pumps.clear()
@@ -197,7 +200,7 @@ class Dispatcher:
             sink = wanted.get(sink_id)
             if sink is None or not pump.serves(sink):
                 pump.stop()
-            if not pump.alive:
+            if not pump.is_alive():
                 del self._pumps[sink_id]
         for sink in wanted.values():
             # One that is still ending keeps its place: two would send everything twice.
@@ -209,7 +212,12 @@ class Dispatcher:
             pump.start()
 
 
-class _Pump:
+def message_id(delivery: Delivery) -> str:
+    """What receivers know a delivery by: the same at every attempt, and at every sink."""
+    return f"{delivery.finding_id}-v{delivery.version}"
+
+
+class _Pump(threading.Thread):
     """The thread of one sink, as it was configured when the thread began."""
 
     def __init__(
@@ -220,6 +228,7 @@ class _Pump:
         render: Render,
         chance: Callable[[], float],
     ) -> None:
+        super().__init__(name=f"push {sink.id}", daemon=True)
         self._sink = sink
         self._store = store
         self._settings = settings
@@ -228,10 +237,6 @@ class _Pump:
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name=f"push {sink.id}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -239,13 +244,6 @@ class _Pump:
 
     def wake(self) -> None:
         self._woken.set()
-
-    def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
 
     def serves(self, sink: Sink) -> bool:
         """Whether the sink is still as it was."""
@@ -255,7 +253,7 @@ class _Pump:
             self._sink.config,
         )
 
-    def _run(self) -> None:
+    def run(self) -> None:
         sender: Sender | None = None
         while not self._stopping.is_set():
             try:
@@ -340,8 +338,9 @@ class _Pump:
                 why = f"cannot be written as {self._sink.format}: {type(error).__name__}"
                 self._store.outbox.dead([delivery.id], why)
                 continue
-            id_ = f"{delivery.finding_id}-v{delivery.version}"
-            message = Message(id=id_, finding=document, body=body, at_ns=delivery.created_ns)
+            message = Message(
+                id=message_id(delivery), finding=document, body=body, at_ns=delivery.created_ns
+            )
             pairs.append((delivery, message))
         return [delivery for delivery, _ in pairs], [message for _, message in pairs]
 

@@ -29,6 +29,12 @@ ROUTES = (
     "captures",
     "uploads",
     "jobs",
+    "flows",
+    "hosts",
+    "pools",
+    "wallets",
+    "timeline",
+    "sinks",
 )
 """Modules of `api.routes`, each with a `router`; paths are taken in this order."""
 

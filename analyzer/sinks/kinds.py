@@ -10,7 +10,7 @@ from analyzer.errors import ConfigError
 from analyzer.sinks.elastic import ElasticConfig, ElasticSender
 from analyzer.sinks.file import FileConfig, FileSender
 from analyzer.sinks.kafka import KafkaConfig, KafkaSender
-from analyzer.sinks.options import HIDDEN
+from analyzer.sinks.options import HIDDEN, is_hidden
 from analyzer.sinks.splunk import SplunkConfig, SplunkSender
 from analyzer.sinks.syslog import SyslogConfig, SyslogSender
 from analyzer.sinks.webhook import WebhookConfig, WebhookSender
@@ -123,36 +123,34 @@ def completed(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) ->
         ConfigError: The destination differs: a secret is never sent elsewhere than where whoever
             gave it wanted it to go.
     """
-    result = dict(given)
-    for key, value in given.items():
-        was = stored.get(key)
-        if (
-            _is_hidden(key, value)
-            and was is not None
-            and value == _shown(key, was, _shown_of(kind))
-        ):
-            _check_same_place(kind, given, stored)
-            result[key] = was
+    shown = redacted(kind, stored)
+    result = {key: _filled(key, value, stored.get(key), shown) for key, value in given.items()}
+    if any(_is_hidden(key, value) for key, value in given.items()):
+        for key in kind_of(kind).destination:
+            if result.get(key) != stored.get(key):
+                raise ConfigError(
+                    f"cannot keep the secrets of the {kind} sink: option {key} is another one",
+                    hint="give the secrets anew together with a new destination",
+                )
     return result
 
 
-def _check_same_place(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    for key in kind_of(kind).destination:
-        if given.get(key) not in (stored.get(key), _shown(key, stored.get(key), _shown_of(kind))):
-            raise ConfigError(
-                f"cannot keep the secrets of the {kind} sink: option {key} is another one",
-                hint="give the secrets anew together with a new destination",
-            )
+def _filled(key: str, value: object, was: object, shown: Mapping[str, Any]) -> object:
+    """The value with what was stored in place of what is hidden."""
+    if was is None or not _is_hidden(key, value):
+        return value
+    if isinstance(value, dict) and isinstance(was, dict):
+        return {
+            name: was.get(name, HIDDEN) if text == HIDDEN else text for name, text in value.items()
+        }
+    if isinstance(value, list) and isinstance(was, list):
+        kept = iter(was)  # the first hidden one stands for the first stored one, and so on
+        return [next(kept, HIDDEN) if text == HIDDEN else text for text in value]
+    return was if value == shown[key] else value
 
 
 def _is_hidden(key: str, value: object) -> bool:
-    if isinstance(value, dict):
-        return any(item == HIDDEN for item in value.values())
-    return value == HIDDEN or (key == "url" and isinstance(value, str) and HIDDEN in value)
-
-
-def _shown_of(kind: str) -> frozenset[str]:
-    return kind_of(kind).shown
+    return is_hidden(value) or (key == "url" and isinstance(value, str) and HIDDEN in value)
 
 
 def _shown(key: str, value: object, shown: frozenset[str]) -> object:
@@ -162,7 +160,7 @@ def _shown(key: str, value: object, shown: frozenset[str]) -> object:
         return value
     if isinstance(value, dict):
         return dict.fromkeys(value, HIDDEN)
-    return HIDDEN
+    return [HIDDEN] * len(value) if isinstance(value, list) else HIDDEN
 
 
 def _url(text: str) -> str:

@@ -98,6 +98,17 @@ class Options:
         """Text that is never shown; empty when it is not given."""
         return Secret(self.text(key, ""))
 
+    def texts(self, key: str, most: int) -> tuple[str, ...]:
+        """One to `most` texts, as a list."""
+        value = self._take(key, None)
+        if not isinstance(value, list | tuple) or not 0 < len(value) <= most:
+            raise self.wrong(key, f"it is not a list of 1 to {most} texts")
+        if any(not isinstance(text, str) or len(text) > TEXT_MAX_CHARS for text in value):
+            raise self.wrong(
+                key, f"it holds what is not text of at most {TEXT_MAX_CHARS} characters"
+            )
+        return tuple(value)
+
     def pem(self, key: str) -> str:
         """Certificates in PEM; empty when none are given."""
         value = self._take(key, "")
@@ -163,7 +174,7 @@ class Options:
             value = default
         if value is None:
             raise self.wrong(key, "it is missing")
-        if value == HIDDEN:
+        if is_hidden(value):
             raise self.wrong(key, "a hidden value stands for no stored one", hint="give it anew")
         return value
 
@@ -177,6 +188,13 @@ class Options:
         if not port.isdigit() or not port.isascii() or not 0 < int(port[:6]) <= 65535:
             raise self.wrong(key, "a port is not a number from 1 to 65535")
         return self.check_host(key, host.removeprefix("[").removesuffix("]")), int(port)
+
+
+def is_hidden(value: object) -> bool:
+    """Whether a value stands for a secret, or holds one that does."""
+    if isinstance(value, dict):
+        return HIDDEN in value.values()
+    return value == HIDDEN or (isinstance(value, list | tuple) and HIDDEN in value)
 
 
 def _is_field_value(text: str) -> bool:

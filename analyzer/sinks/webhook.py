@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
 SECRET_MIN_BYTES = 24
 SECRET_MAX_BYTES = 64
+MAX_SECRETS = 2
 TIMEOUT_S = 10
 MAX_BATCH = 20
 
@@ -59,14 +60,12 @@ class WebhookConfig:
     """Where a webhook goes and how it is signed.
 
     Attributes:
-        secret: Signs every message.
-        previous_secret: Signs as well, while receivers change over; may be empty.
+        secrets: Each signs every message: one, or the new and the old while receivers change over.
         headers: Sent with every request, such as an Authorization field.
     """
 
     url: Url
-    secret: Secret
-    previous_secret: Secret
+    secrets: tuple[Secret, ...]
     headers: tuple[tuple[str, Secret], ...]
     timeout_s: int
     tls: TlsOptions
@@ -81,8 +80,7 @@ class WebhookConfig:
         options = Options("webhook", values)
         config = cls(
             url=Url.read(options, "url"),
-            secret=_secret(options, "secret", required=True),
-            previous_secret=_secret(options, "previous_secret", required=False),
+            secrets=tuple(_secret(options, text) for text in options.texts("secrets", MAX_SECRETS)),
             headers=options.headers("headers", _RESERVED),
             timeout_s=options.number("timeout_s", TIMEOUT_S, 1, 60),
             tls=TlsOptions.read(options),
@@ -134,16 +132,13 @@ class WebhookSender:
             **{name: value.reveal() for name, value in self._config.headers},
             "Content-Type": "application/json",
             "User-Agent": self._surroundings.user_agent,
-            **signed(message.id, int(time.time()), body, self._secrets()),
+            **signed(message.id, int(time.time()), body, self._config.secrets),
         }
         try:
             answer = session.post(self._config.url.target, headers, body)
         except SendError as error:
             return _Unreachable(error.reason)
         return outcome_of(answer)
-
-    def _secrets(self) -> list[Secret]:
-        return [each for each in (self._config.secret, self._config.previous_secret) if each]
 
 
 class _Unreachable(Retry):
@@ -183,16 +178,15 @@ def _key(secret: Secret) -> bytes:
     return base64.b64decode(secret.reveal().removeprefix(SECRET_PREFIX), validate=True)
 
 
-def _secret(options: Options, key: str, *, required: bool) -> Secret:
-    text = options.text(key, None if required else "", max_chars=200)
-    if not text:
-        return Secret("")
-    problem = f"it is not {SECRET_PREFIX} and {SECRET_MIN_BYTES} to {SECRET_MAX_BYTES} bytes base64"
+def _secret(options: Options, text: str) -> Secret:
+    problem = (
+        f"one is not {SECRET_PREFIX} and {SECRET_MIN_BYTES} to {SECRET_MAX_BYTES} base64 bytes"
+    )
     hint = "make one with: echo whsec_$(openssl rand -base64 32)"
     try:
         size = len(_key(Secret(text)))
     except (binascii.Error, ValueError) as error:
-        raise options.wrong(key, problem, hint=hint) from error
+        raise options.wrong("secrets", problem, hint=hint) from error
     if not text.startswith(SECRET_PREFIX) or not SECRET_MIN_BYTES <= size <= SECRET_MAX_BYTES:
-        raise options.wrong(key, problem, hint=hint)
+        raise options.wrong("secrets", problem, hint=hint)
     return Secret(text)

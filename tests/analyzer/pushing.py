@@ -58,7 +58,7 @@ def found(store: Store, documents: Sequence[dict[str, Any]], capture: str = "one
 def add_sink(store: Store, kind: str = "webhook", name: str = "", **config: Any) -> Sink:
     """A sink of native findings."""
     if kind == "webhook":
-        config.setdefault("secret", SECRET)
+        config.setdefault("secrets", [SECRET])
     return store.sinks.create(
         name=name or kind, kind=kind, format="native", config=config, only={}, by=SERVICE
     )
@@ -81,7 +81,7 @@ def pushing(store: Store, folder: Path | None = None, **values: Any) -> Iterator
         dispatcher.stop(10)
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Waits for something that is to happen."""
     end = time.monotonic() + timeout_s
     while not condition():

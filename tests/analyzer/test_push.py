@@ -295,10 +295,10 @@ def test_changed_and_deleted_sinks_are_followed(store: Store) -> None:
 
 def test_a_sink_that_cannot_be_opened_says_why_and_works_once_it_can(store: Store) -> None:
     with receiver() as server:
-        sink = add_sink(store, url=server.url, secret="whsec_short")
+        sink = add_sink(store, url=server.url, secrets=["whsec_short"])
         found(store, [document(1)])
         with pushing(store):
-            until(lambda: "option secret" in store.sinks.get(sink.id).last_error, "it says why")
+            until(lambda: "option secrets" in store.sinks.get(sink.id).last_error, "it says why")
             good = add_sink(store, url=server.url, name="good")
             store.sinks.update(sink.id, by=SERVICE, config=good.config)
             until_counted(store, sink, DELIVERED, 1)

@@ -50,12 +50,10 @@ def test_the_test_finding_can_be_written_in_every_format(store: Store, name: str
 def test_a_configuration_is_checked_without_connecting(store: Store) -> None:
     dispatcher = Dispatcher(store, PushSettings())
     with pytest.raises(ConfigError, match="loopback"):
-        dispatcher.check("webhook", {"url": "https://127.0.0.1/", "secret": SECRET})
+        dispatcher.check("webhook", {"url": "https://127.0.0.1/", "secrets": [SECRET]})
     with pytest.raises(ConfigError, match="no folder is allowed"):
         dispatcher.check("file", {"path": "x"})
-    dispatcher.check(
-        "webhook", {"url": "https://no-such-host.invalid/", "secret": "whsec_" + "A" * 32}
-    )
+    dispatcher.check("webhook", {"url": "https://no-such-host.invalid/", "secrets": [SECRET]})
 
 
 @given(attempts=st.integers(1, 10_000), chance=st.floats(0, 1))

@@ -18,7 +18,7 @@ OTHER = "whsec_" + base64.b64encode(bytes(range(100, 124))).decode()
 
 
 def sender(server: Receiver, **config: Any) -> Any:
-    return open_sender("webhook", {"url": server.url, "secret": SECRET, **config}, HERE)
+    return open_sender("webhook", {"url": server.url, "secrets": [SECRET], **config}, HERE)
 
 
 def test_receivers_can_verify_what_they_get(authority: Authority) -> None:
@@ -43,7 +43,7 @@ def test_receivers_can_verify_what_they_get(authority: Authority) -> None:
 
 def test_both_secrets_sign_while_one_replaces_the_other() -> None:
     with receiver() as server:
-        sender(server, secret=OTHER, previous_secret=SECRET).deliver([message()])
+        sender(server, secrets=[OTHER, SECRET]).deliver([message()])
 
     (request,) = server.requests
     for secret in (SECRET, OTHER):
@@ -139,8 +139,8 @@ def test_own_header_fields_are_sent_and_cannot_replace_the_services() -> None:
     ["", "abcd", "whsec_!!!!", "whsec_" + base64.b64encode(b"x" * 23).decode(), 5, None],
 )
 def test_a_weak_secret_is_refused_and_not_repeated(secret: Any) -> None:
-    with pytest.raises(ConfigError, match="option secret of the webhook sink") as caught:
-        open_sender("webhook", {"url": "https://example.com", "secret": secret}, HERE)
+    with pytest.raises(ConfigError, match="option secrets of the webhook sink") as caught:
+        open_sender("webhook", {"url": "https://example.com", "secrets": [secret]}, HERE)
 
     assert not secret or str(secret) not in str(caught.value)
 
