@@ -96,7 +96,7 @@ class Findings:
             scan.run(connection, Shades.load(connection))
             if query.sort is Sort.FEED and not scan.more:
                 # Behind everything there is, also what SQL passed over: the next look is short.
-                scan.key = (max(feed_end(connection), *scan.key),)
+                scan.key = (max((feed_end(connection), *scan.key)),)
         return FindingPage(
             findings=tuple(scan.shown),
             next=Position(sort=query.sort, key=scan.key),
