@@ -9,18 +9,20 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from analyzer.confinement import WorkerLimits
-from analyzer.intake import sweep
+from analyzer.intake import IntakeLimits, sweep
 from analyzer.jobs import JobSettings, Supervisor
 from analyzer.push import Dispatcher, PushSettings
 from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.store import Store
 from analyzer.store.maintenance.recovery import recover
 from analyzer.store.records import SERVICE, Scope
+from analyzer.watch import Watcher, WatchSettings
 from api.settings import ServiceSettings, listed
 from api.state import ServiceState
 
@@ -96,6 +98,8 @@ def start(state: ServiceState) -> ExitStack:
         stack.callback(state.supervisor.stop)
         state.dispatcher.start()
         state.supervisor.start()
+        if settings.watch is not None:
+            stack.enter_context(watcher(store, settings, settings.watch, state.supervisor.wake))
         keeping = Housekeeping(chores=_chores(store))
         keeping.start()
         stack.callback(keeping.stop)
@@ -138,6 +142,15 @@ def job_settings(settings: ServiceSettings) -> JobSettings:
         min_free_bytes=settings.min_free,
         inside=settings.networks_inside(),
     )
+
+
+def watcher(
+    store: Store, settings: ServiceSettings, folder: Path, wake: Callable[[], object]
+) -> Watcher:
+    """Takes captures from a folder, not started yet."""
+    limits = IntakeLimits(max_bytes=settings.max_upload, min_free_bytes=settings.min_free)
+    watching = WatchSettings(folder=folder, limits=limits, move=settings.watch_move)
+    return Watcher(store=store, settings=watching, wake=wake)
 
 
 def push_settings(settings: ServiceSettings) -> PushSettings:

@@ -43,6 +43,7 @@ class ServiceSettings(BaseSettings):
     worker_memory: int = Field(default=4 * GIB, ge=256 * MIB, description="bytes of one worker")
     worker_timeout_s: int = Field(default=3600, ge=1, description="longest run of one worker")
     watch: Path | None = Field(default=None, description="folder whose new captures are taken")
+    watch_move: bool = Field(default=False, description="whether those move to its folder `done`")
     rate_per_minute: int = Field(default=6000, ge=1, description="requests of one key in a minute")
     failures_per_minute: int = Field(default=30, ge=1, description="failed log-ins of one address")
     page_limit: int = Field(default=1000, ge=1, le=10_000, description="most rows of one page")

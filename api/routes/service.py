@@ -55,6 +55,7 @@ class Limits(Shape):
     carvings_at_once: int
     min_free_bytes: int
     idempotency_kept_s: int
+    confinement: dict[str, str]
 
 
 class ProblemKindOut(Shape):
@@ -108,6 +109,7 @@ def read_limits(state: StateDep, caller: AnyCaller) -> Limits:  # noqa: ARG001 -
         carvings_at_once=jobs.tasks,
         min_free_bytes=settings.min_free,
         idempotency_kept_s=KEPT_NS // NS_PER_SECOND,
+        confinement=dict(state.supervisor.confinement()) if state.supervisor else {},
     )
 
 
