@@ -239,7 +239,9 @@ def _rows_sql(plan: _Plan, scope: Scope, binder: Binder, picked: pa.Table) -> st
     of = picked.column("place").to_pylist()
     scope = scope.only(frozenset(of))
     places, numbers = binder.bind(of), binder.bind(picked.column("flow_id").to_pylist())
-    entries = relations(scope, sorted({NAME_TABLES[one] for one in plan.name_columns}), binder)
+    # A table that none of these captures has costs time to plan, and gives nothing.
+    parts = [one for one in plan.name_columns if scope.files[NAME_TABLES[one]]]
+    entries = relations(scope, sorted({NAME_TABLES[one] for one in parts}), binder)
     rows = (
         f"FROM flows SEMI JOIN (SELECT unnest({places}::BIGINT[]) AS place, "
         f"unnest({numbers}::BIGINT[]) AS flow_id) AS picked USING (place, flow_id) "
@@ -254,14 +256,15 @@ def _rows_sql(plan: _Plan, scope: Scope, binder: Binder, picked: pa.Table) -> st
         return f"WITH {', '.join(entries)}, page AS ({page}) SELECT * FROM page ORDER BY {order}"
     entries.append(f"page AS MATERIALIZED ({page})")
     joins, found = [], {}
-    for part in plan.name_columns:
+    for part in parts:
         names = resolved_name() if part == "dns_name" else own_name(part)
         joins.append(f"LEFT JOIN ({names}) AS of_{part} USING (place, flow_id)")
         found[part] = f"nullif(of_{part}.found, '')"
     for column in plan.columns:
         if column.is_name:
-            parts = ", ".join(found[part] for part in _NAMED[column.name])
-            shown.append(f"coalesce({parts}, '') AS out_{column.name}")
+            known = [found[part] for part in _NAMED[column.name] if part in found]
+            either = ", ".join([*known, "''"])
+            shown.append(f"coalesce({either}) AS out_{column.name}")
     cells = [f"page.out_{column.name}" for column in own] + shown[len(own) :]
     cells += [f"page.key_{number}" for number in range(len(plan.order.columns))]
     return (

@@ -11,7 +11,7 @@ from analyzer.settings import PRIVATE_NETWORKS, parse_network
 from analyzer.store.tables.conditions import condition, name_tables
 from analyzer.store.tables.known import by_severity, known_findings
 from analyzer.store.tables.names import MAX_NAME_CHARS, host_names, relations
-from analyzer.store.tables.networks import in_any, is_in_any
+from analyzer.store.tables.networks import in_any, is_in_any, six_digits
 from analyzer.store.tables.paging import RowCursor, row_cursor_from
 from analyzer.store.tables.selection import FlowSelection, Selected, select
 
@@ -187,10 +187,11 @@ def _hosts_sql(plan: _Plan, entries: list[str], binder: Binder) -> str:
     networks = [parse_network(text) for text in query.inside]
     where = ["true"]
     if query.is_inside is not None:
-        inside = in_any("address", networks, binder)
+        inside = in_any("address", networks, binder, "six")
         where.append(inside if query.is_inside else f"NOT {inside}")
     if query.has_findings:
         where.append("score > 0")
+    six = "NULL" if query.is_inside is None else six_digits("address")
     behind = "true"
     if plan.cursor is not None:
         value, name = binder.bind(plan.cursor.value), binder.bind(plan.cursor.name)
@@ -199,11 +200,14 @@ def _hosts_sql(plan: _Plan, entries: list[str], binder: Binder) -> str:
     addresses = list(plan.of_host)
     scores = binder.bind([_score(plan.of_host[address]) for address in addresses])
     judged = (
-        "SELECT hosts.*, coalesce(scored.score, 0) AS score FROM hosts LEFT JOIN "
+        f"SELECT hosts.*, coalesce(scored.score, 0) AS score, {six} AS six FROM hosts LEFT JOIN "
         f"(SELECT unnest({binder.bind(addresses)}::VARCHAR[]) AS address, "
         f"unnest({scores}::BIGINT[]) AS score) AS scored USING (address)"
     )
-    chosen = f"SELECT *, {sorted_by} AS sorted_by FROM ({judged}) WHERE {' AND '.join(where)}"
+    chosen = (
+        f"SELECT * EXCLUDE (six), {sorted_by} AS sorted_by "
+        f"FROM ({judged}) WHERE {' AND '.join(where)}"
+    )
     entries += [f"hosts AS ({_sums(plan, binder)})", f"chosen AS MATERIALIZED ({chosen})"]
     order = f"sorted_by {'DESC' if down else 'ASC'}, address"
     return (

@@ -32,18 +32,25 @@ def is_address(column: str, address: Address, binder: Binder) -> str:
     return f"{column} IN ({', '.join(binder.bind(text) for text in spellings(address))})"
 
 
-def in_network(column: str, network: Network, binder: Binder) -> str:
-    """SQL that is true where a column holds an address in the network, false for anything else."""
+def in_network(column: str, network: Network, binder: Binder, digits: str = "") -> str:
+    """SQL that is true where a column holds an address in the network, false for anything else.
+
+    Args:
+        column: Holds the text of an address.
+        network: Which network.
+        binder: Takes the values.
+        digits: A column that holds `six_digits` of the first one, if there is one.
+    """
     if network.prefixlen == network.max_prefixlen:
         return is_address(column, network.network_address, binder)
     if isinstance(network, ipaddress.IPv4Network):
         return f"coalesce({_in_four(column, network, binder)}, false)"
-    return f"coalesce({_in_six(column, network, binder)}, false)"
+    return f"coalesce({_in_six(column, network, binder, digits or six_digits(column))}, false)"
 
 
-def in_any(column: str, networks: Iterable[Network], binder: Binder) -> str:
+def in_any(column: str, networks: Iterable[Network], binder: Binder, digits: str = "") -> str:
     """SQL that is true where a column holds an address in any of the networks."""
-    parts = [in_network(column, network, binder) for network in networks]
+    parts = [in_network(column, network, binder, digits) for network in networks]
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
@@ -71,22 +78,22 @@ def _in_four(column: str, network: ipaddress.IPv4Network, binder: Binder) -> str
     return f"({' AND '.join(parts)})"
 
 
-def _in_six(column: str, network: ipaddress.IPv6Network, binder: Binder) -> str:
+def _in_six(column: str, network: ipaddress.IPv6Network, binder: Binder, digits: str) -> str:
     whole, bits = divmod(network.prefixlen, 4)
-    digits = network.network_address.packed.hex()
+    wanted = network.network_address.packed.hex()
     parts = [f"contains({column}, ':')"]
     if whole:
-        parts.append(f"starts_with({_digits(column)}, {binder.bind(digits[:whole])})")
+        parts.append(f"starts_with({digits}, {binder.bind(wanted[:whole])})")
     if bits:
-        low = int(digits[whole], 16)
+        low = int(wanted[whole], 16)
         high = low | (0xF >> bits)
-        digit = f"substr({_digits(column)}, {whole + 1}, 1)"
+        digit = f"substr({digits}, {whole + 1}, 1)"
         parts.append(f"{digit} BETWEEN '{low:x}' AND '{high:x}'")
     # The order of AND is DuckDB's choice, so the digits guard themselves.
     return f"({' AND '.join(parts)})"
 
 
-def _digits(column: str) -> str:
+def six_digits(column: str) -> str:
     """SQL of an IPv6 address as 32 hexadecimal digits; NULL or nonsense for other text."""
     left, right = f"split_part({column}, '::', 1)", f"split_part({column}, '::', 2)"
     lists = [

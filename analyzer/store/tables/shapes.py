@@ -65,6 +65,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "kind": TEXT,
         "role": TEXT,
         "shape": TEXT,
+        "method": TEXT,
         "wallet": TEXT,
         "worker": TEXT,
         "agent": TEXT,
