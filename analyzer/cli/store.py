@@ -11,6 +11,7 @@ import click
 
 from analyzer.cli.store_options import COMMAND_LINE, data_folder, open_store, store_options
 from analyzer.cli.terminal import say
+from analyzer.errors import ConflictError, UsageError
 from analyzer.escape import escape
 
 if TYPE_CHECKING:
@@ -93,6 +94,69 @@ def restore_command(ctx: click.Context, *, file: Path, data: Path | None, databa
     say(f"{restored.folder}: {restored.members} files of a backup made {restored.created_at}")
     _print_check(restored.report)
     ctx.exit(0 if restored.report.clean else PROBLEMS)
+
+
+@command.command("compact")
+@store_options
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="How long progress of jobs and deliveries that arrived are kept.",
+)
+def compact_command(*, data: Path | None, database: str, keep_days: int) -> None:
+    """Give back room that nothing needs; history is never touched."""
+    from analyzer.store.maintenance.compaction import compact  # noqa: PLC0415 - slow to import
+
+    with open_store(data, database) as store:
+        made = compact(store, keep_days=keep_days)
+    click.echo(
+        f"{made.freed_bytes} bytes given back: tables of {made.tables} analyses,"
+        f" {made.events} events, {made.deliveries} deliveries, {made.requests} answers"
+    )
+
+
+@command.command("retain")
+@store_options
+@click.option("--keep-days", type=click.IntRange(0), default=0, help="Delete older captures.")
+@click.option("--keep-bytes", type=click.IntRange(0), default=0, help="Delete the oldest beyond.")
+@click.option("--force", is_flag=True, help="Also captures with findings that are in a case.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+def retain_command(
+    *,
+    data: Path | None,
+    database: str,
+    keep_days: int,
+    keep_bytes: int,
+    force: bool,
+    dry_run: bool,
+) -> None:
+    """Delete the files of the oldest captures, by age or by size.
+
+    Rows, findings and history stay. Captures under legal hold and those a job works on are never
+    deleted. OUTGATE_RETENTION_DAYS and OUTGATE_RETENTION_SIZE have the service do this by itself.
+    """
+    from analyzer.store.maintenance import retention  # noqa: PLC0415 - slow to import
+
+    if not keep_days and not keep_bytes:
+        raise UsageError("cannot tell what to keep", hint="give --keep-days, --keep-bytes, or both")
+    wanted = retention.RetentionSettings(keep_days=keep_days, keep_bytes=keep_bytes, forced=force)
+    with open_store(data, database) as store:
+        done = retention.enforce_retention(store, wanted, dry_run=dry_run, by=COMMAND_LINE)
+    if done.busy:
+        raise ConflictError("cannot delete captures: a backup is being made of them")
+    for word, captures in (
+        ("would delete" if dry_run else "deleted", done.deleted),
+        ("kept", done.held),
+    ):
+        for one in captures:
+            size = f"{one.size_bytes} bytes"
+            click.echo(escape(f"{word} {one.sha256} {one.name} ({size}): {one.reason}"))
+    click.echo(
+        f"{len(done.deleted)} captures, {done.freed_bytes} bytes"
+        f" {'would go' if dry_run else 'went'}; {done.left_bytes} bytes stay"
+    )
 
 
 def _print_check(report: CheckReport) -> None:
