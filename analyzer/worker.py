@@ -74,6 +74,7 @@ def warm() -> None:
     import numpy  # noqa: ICN001, PLC0415 - imported here so that workers have it already
     import pandas  # noqa: ICN001, PLC0415
     import pyarrow.compute  # noqa: PLC0415
+    import pyarrow.pandas_compat  # noqa: PLC0415
     import pyarrow.parquet  # noqa: PLC0415
 
     from analyzer import _core  # noqa: PLC0415

@@ -45,6 +45,7 @@ OOM_SCORE = 900
 """Of 1000: the kernel, short of memory, takes a worker before the service."""
 
 DONE, FAILED = 0, 1
+LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 MAX_ERROR_CHARS = 1000
 
 
@@ -198,10 +199,12 @@ def _libraries(module: ModuleType) -> list[str]:
     import signatures  # noqa: PLC0415 - as above
 
     packages = [part for package in (analyzer, signatures) for part in package.__path__]
+    # Of a user, or given by PYTHONPATH: those lie outside Python's own folders.
+    elsewhere = [entry for entry in sys.path if Path(entry).name in LIBRARY_FOLDERS]
     own = [str(Path(module.__file__).parent)] if module.__file__ else []
     system = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime"]
     system += [os.devnull, "/dev/urandom", "/dev/random", "/proc/self"]
-    return [sys.prefix, sys.base_prefix, *packages, *own, *system]
+    return [sys.prefix, sys.base_prefix, *elsewhere, *packages, *own, *system]
 
 
 def _limit(limits: WorkerLimits, *, programs: bool) -> None:
