@@ -42,7 +42,7 @@ _RESERVED = frozenset(
         "content-type",
         "expect",
         "host",
-        "te",
+        "te",  # codespell:ignore te
         "trailer",
         "transfer-encoding",
         "upgrade",

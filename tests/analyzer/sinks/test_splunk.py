@@ -194,6 +194,6 @@ def test_large_batches_are_cut_into_requests(monkeypatch: pytest.MonkeyPatch) ->
 def test_options_that_are_missing_or_misspelt_are_named() -> None:
     with pytest.raises(ConfigError, match="option token of the splunk sink: it is missing"):
         open_sender("splunk", {"url": "https://example.com"}, HERE)
-    with pytest.raises(ConfigError, match=r"option indx .*: there is none") as caught:
-        open_sender("splunk", {"url": "https://example.com", "token": "t", "indx": "a"}, HERE)
+    with pytest.raises(ConfigError, match=r"option indexes .*: there is none") as caught:
+        open_sender("splunk", {"url": "https://example.com", "token": "t", "indexes": "a"}, HERE)
     assert "index" in caught.value.hint
