@@ -204,8 +204,10 @@ def _given_name(request: Request) -> str:
         disposition = Message()
         disposition["Content-Disposition"] = request.headers.get("content-disposition", "")
         plain = disposition.get_filename("")
-    # Headers are read as Latin-1; what programs write there is UTF-8.
-    return plain.encode("latin-1", "replace").decode("utf-8", "replace")
+    try:  # headers are read as Latin-1; what programs write there is UTF-8, as a rule
+        return plain.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return plain
 
 
 @router.get("", summary="All captures", responses=responses("not-found"))
