@@ -106,7 +106,7 @@ class Findings:
 
     def known(self, ids: Sequence[str]) -> dict[str, int]:
         """The versions of those of the ids that there are, of at most `MAX_BULK`."""
-        wanted = list(ids)[:MAX_BULK]
+        wanted = [plain(key) for key in ids[:MAX_BULK]]
         query = sa.select(COLUMNS.id, COLUMNS.version).where(COLUMNS.id.in_(wanted))
         with self._parts.database.read() as connection:
             return {row.id: row.version for row in connection.execute(query)}
@@ -327,7 +327,7 @@ def _is_shown(finding: StoredFinding, hidden: Hidden) -> bool:
 
 
 def _one(connection: sa.Connection, finding_id: str) -> dict[str, Any]:
-    query = sa.select(TABLE).where(COLUMNS.id == finding_id)
+    query = sa.select(TABLE).where(COLUMNS.id == plain(finding_id))
     row = connection.execute(query).mappings().first()
     if row is None:
         raise _missing(finding_id)
@@ -346,7 +346,7 @@ def _held(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, 
 
 
 def _rows(connection: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    query = sa.select(TABLE).where(COLUMNS.id.in_(list(ids)))
+    query = sa.select(TABLE).where(COLUMNS.id.in_([plain(key) for key in ids]))
     return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from analyzer.store import schema
+from analyzer.store.schema import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,5 +171,5 @@ def _among(query: FindingQuery) -> list[sa.ColumnElement[bool]]:
 def _holds(text: str) -> sa.ColumnElement[bool]:
     table = schema.findings.c
     columns = (table.title, table.wallet, table.pool, table.src_ip, table.dst_ip, table.id)
-    wanted = text[:MAX_TEXT_CHARS]
+    wanted = plain(text[:MAX_TEXT_CHARS])  # as what it is compared with was stored
     return sa.or_(*(column.icontains(wanted, autoescape=True) for column in columns))
