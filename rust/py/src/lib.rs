@@ -1,4 +1,5 @@
-//! Builds `analyzer._core`: converts types, releases the interpreter, maps errors, nothing else.
+//! Builds `analyzer._core`: converts types, releases the interpreter, maps errors, and makes the
+//! calls by which a worker process confines itself; nothing else.
 
 mod analysis;
 mod arrow;
