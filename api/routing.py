@@ -11,10 +11,10 @@ import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
@@ -78,7 +78,7 @@ class ServiceRoute(APIRoute):
         streamed = bool(extra.get(STREAMED))
 
         async def handle(request: Request) -> Response:
-            caller = await run_in_threadpool(_admit, request, needs) if needs else None
+            caller = await _admitted(request, needs) if needs else None
             bound = None if streamed else state_of(request).settings.max_body
             strict = StrictRequest(request.scope, request.receive, bound)
             if caller is None or streamed:
@@ -157,6 +157,12 @@ def _needs_of(dependant: Dependant) -> Iterator[Needs]:
         yield dependant.call
     for inner in dependant.dependencies:
         yield from _needs_of(inner)
+
+
+async def _admitted(request: Request, needs: tuple[Needs, ...]) -> Caller:
+    # Threads of their own: slow routes that fill the others keep nobody from being answered.
+    admission = state_of(request).admission
+    return await to_thread.run_sync(_admit, request, needs, limiter=admission)
 
 
 def _admit(request: Request, needs: tuple[Needs, ...]) -> Caller:

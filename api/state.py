@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import cast
 
+from anyio import CapacityLimiter
 from fastapi import Request
 
 from analyzer.jobs import Supervisor
@@ -20,6 +21,10 @@ from api.settings import ServiceSettings
 
 MAX_EVIDENCE_REQUESTS = 8
 """More are refused, so that other routes have threads left."""
+
+
+ADMISSION_THREADS = 16
+"""Callers looked up at the same time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,9 @@ class ServiceState:
     stopping: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     reception: Reception = field(default_factory=Reception)
+    admission: CapacityLimiter = field(
+        default_factory=lambda: CapacityLimiter(ADMISSION_THREADS), init=False
+    )
     limits: RateLimits = field(init=False)
     provider: Provider | None = field(init=False, default=None)
     _sessions: Sessions | None = field(init=False, default=None)
