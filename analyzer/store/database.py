@@ -31,6 +31,15 @@ POOL_TIMEOUT_S = 30
 STATEMENT_TIMEOUT_MS = 60_000
 DRIVERS = ("sqlite", "postgresql+psycopg")
 
+NOT_THE_DATABASES_FAULT = (
+    exc.DataError,
+    exc.IntegrityError,
+    exc.InternalError,
+    exc.NotSupportedError,
+    exc.ProgrammingError,
+)
+"""What says that a statement is wrong; a plain DatabaseError is SQLite's damaged file."""
+
 WRITE = "outgate_write"
 
 
@@ -189,11 +198,13 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (
-        exc.OperationalError,
+        exc.DatabaseError,
         exc.InterfaceError,
         exc.TimeoutError,
         sqlite3.OperationalError,
     ) as error:
+        if isinstance(error, NOT_THE_DATABASES_FAULT):
+            raise
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise StoreUnavailable(
             f"cannot use the database {url}: {reason}",

@@ -31,7 +31,7 @@ class Sample:
 def samples(count: int, seed: int) -> list[Sample]:
     """Captures that all differ; the same for the same seed."""
     chance = random.Random(seed)
-    small = sorted((PCAPS / "synthetic").rglob("*.pcap*"))
+    small = [path for path in sorted((PCAPS / "synthetic").rglob("*.pcap*")) if _is_plain(path)]
     large = PCAPS / "rome-incident.pcapng"
     made = []
     for number in range(count):
@@ -40,6 +40,11 @@ def samples(count: int, seed: int) -> list[Sample]:
         name = f"{number:04d}-{path.name}"
         made.append(Sample(name=name, data=data, sha256=sha256(data).hexdigest()))
     return made
+
+
+def _is_plain(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in {*PCAP_MAGICS, PCAPNG_MAGIC}
 
 
 def marked(data: bytes, number: int) -> bytes:

@@ -10,12 +10,15 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
+from analyzer.errors import StoreUnavailable
 from analyzer.store.folder import in_use
 from analyzer.store.maintenance import check_files, check_findings, check_rows
-from analyzer.store.maintenance.problems import Checking, CheckReport, bounded
+from analyzer.store.maintenance.problems import Checking, CheckReport, Problem, bounded
 from analyzer.times import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from analyzer.store import Store
 
 GRACE_S = 120.0
@@ -48,8 +51,7 @@ def check(store: Store, *, deep: bool = False, grace_s: float = GRACE_S) -> Chec
         deep: Whether to read every byte: hashes of captures, rows of tables, findings' histories.
         grace_s: How young a file without a row may be while a service runs.
 
-    Raises:
-        StoreUnavailable: The database refuses.
+    A database that refuses is a problem like any other.
     """
     checking = Checking(
         store=store,
@@ -58,7 +60,7 @@ def check(store: Store, *, deep: bool = False, grace_s: float = GRACE_S) -> Chec
         grace_ns=int(grace_s * NS_PER_SECOND),
         now_ns=time.time_ns(),  # ages of files go by the system's clock, not by the store's
     )
-    found = itertools.chain.from_iterable(one(checking) for one in CHECKS)
+    found = itertools.chain.from_iterable(_guarded(one, checking) for one in CHECKS)
     problems, left, not_shown = bounded(found)
     return CheckReport(
         problems=problems,
@@ -68,3 +70,15 @@ def check(store: Store, *, deep: bool = False, grace_s: float = GRACE_S) -> Chec
         deep=deep,
         in_use=checking.in_use,
     )
+
+
+def _guarded(one: Callable[[Checking], Iterator[Problem]], checking: Checking) -> Iterator[Problem]:
+    try:
+        yield from one(checking)
+    except StoreUnavailable as error:
+        yield Problem(
+            kind="database.damaged",
+            subject=checking.store.database.url,
+            what=f"{one.__name__} could not be looked at: {error.message}",
+            remedy=f"{error.hint}; if it is damaged, {check_rows.RESTORE}",
+        )
