@@ -31,11 +31,14 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", max_length=255, description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65_535, description="TCP port, 0 for any free one")
-    data: Path = Field(default_factory=lambda: state_folder() / "service")
+    data: Path = Field(
+        default_factory=lambda: state_folder() / "service",
+        description="folder of captures, tables and the database",
+    )
     database: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in `data`")
     auth: bool = Field(default=True, description="whether callers must be known")
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tls_cert: Path | None = Field(default=None, description="certificate chain, PEM")
+    tls_key: Path | None = Field(default=None, description="its key, PEM")
     allowed_hosts: str = Field(default="", description="host names it answers for")
     max_upload: int = Field(default=64 * GIB, ge=1, description="largest capture in bytes")
     max_body: int = Field(default=1 * MIB, ge=1024, description="most bytes of other bodies")
@@ -54,11 +57,13 @@ class ServiceSettings(BaseSettings):
     sink_networks: str = Field(default="", description="private networks sinks may be in")
     sink_folder: Path | None = Field(default=None, description="where file sinks write")
     metrics_public: bool = Field(default=False, description="whether /metrics needs no key")
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: str = Field(default="", repr=False)
+    oidc_issuer: str = Field(default="", description="provider of log-ins; empty: keys alone")
+    oidc_client_id: str = Field(default="", description="this service's id there")
+    oidc_client_secret: str = Field(
+        default="", repr=False, description="its secret; empty: a public client"
+    )
     oidc_audience: str = Field(default="", description="empty: the client id")
-    oidc_groups_claim: str = "groups"
+    oidc_groups_claim: str = Field(default="groups", description="claim that names groups")
     oidc_scopes: str = Field(default="", description="group=scope+scope pairs, comma separated")
     public_url: str = Field(default="", description="where people reach it")
 

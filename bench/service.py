@@ -73,7 +73,7 @@ def samples(count: int) -> list[tuple[str, bytes]]:
     """So many different captures: the samples, then the samples compressed."""
     import gzip  # noqa: PLC0415
 
-    found = sorted((ROOT / "pcaps").glob("*/*.pcap*")) + sorted((ROOT / "pcaps").glob("*.pcap*"))
+    found = sorted((ROOT / "pcaps").rglob("*.pcap*"))
     plain = [(path.name, path.read_bytes()) for path in found]
     packed = [(f"{name}.gz", gzip.compress(data, 1, mtime=0)) for name, data in plain]
     return (plain + packed)[:count]
