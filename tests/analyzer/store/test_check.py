@@ -77,30 +77,6 @@ def _table(store: Store) -> Path:
     return next(store.folder.tables.rglob("flows.parquet"))
 
 
-DAMAGE: dict[str, tuple[Callable[[Store], object], str]] = {
-    "a capture's file is gone": (lambda s: _capture(s).unlink(), "capture.missing"),
-    "a capture is shorter": (lambda s: _capture(s).write_bytes(b"o"), "capture.damaged"),
-    "a byte of a capture is another": (
-        lambda s: _capture(s).write_bytes(b"onf"),
-        "capture.damaged",
-    ),
-    "a capture is a link": (
-        _link,
-        "capture.damaged",
-    ),
-    "a table is gone": (lambda s: _table(s).unlink(), "tables.missing"),
-    "a table has no footer": (lambda s: _table(s).write_bytes(b"PAR1"), "tables.unreadable"),
-    "a page of a table is damaged": (lambda s: _scribble(_table(s)), "tables.unreadable"),
-    "a file is not ours": (_notes, "file.unknown"),
-    "a capture has no row": (_stray, "file.leftover"),
-    "a work folder has no job": (
-        lambda s: (s.folder.work / "j-1.1").mkdir(),
-        "file.leftover",
-    ),
-    "tables have no analysis": (lambda s: (s.folder.tables / "a-1-1").mkdir(), "file.leftover"),
-}
-
-
 def _notes(store: Store) -> Path:
     path = store.folder.captures / "zz" / "notes.txt"
     path.parent.mkdir()
@@ -124,6 +100,30 @@ def _stray(store: Store) -> None:
     path = store.folder.capture_path("ab" + "0" * 62)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
+
+
+DAMAGE: dict[str, tuple[Callable[[Store], object], str]] = {
+    "a capture's file is gone": (lambda s: _capture(s).unlink(), "capture.missing"),
+    "a capture is shorter": (lambda s: _capture(s).write_bytes(b"o"), "capture.damaged"),
+    "a byte of a capture is another": (
+        lambda s: _capture(s).write_bytes(b"onf"),
+        "capture.damaged",
+    ),
+    "a capture is a link": (
+        _link,
+        "capture.damaged",
+    ),
+    "a table is gone": (lambda s: _table(s).unlink(), "tables.missing"),
+    "a table has no footer": (lambda s: _table(s).write_bytes(b"PAR1"), "tables.unreadable"),
+    "a page of a table is damaged": (lambda s: _scribble(_table(s)), "tables.unreadable"),
+    "a file is not ours": (_notes, "file.unknown"),
+    "a capture has no row": (_stray, "file.leftover"),
+    "a work folder has no job": (
+        lambda s: (s.folder.work / "j-1.1").mkdir(),
+        "file.leftover",
+    ),
+    "tables have no analysis": (lambda s: (s.folder.tables / "a-1-1").mkdir(), "file.leftover"),
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
