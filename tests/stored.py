@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from analyzer.store.records import SERVICE
+from analyzer.store.records import SERVICE, JobState
 from analyzer.times import NS_PER_SECOND, rfc3339
 
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ def analyse(
     queued = store.jobs.list(capture=sha256)[0]
     if queued.state.ended:
         store.jobs.retry(queued.id, by=SERVICE)
-    job = next(job for job in store.jobs.claim(limit=1000) if job.capture == sha256)
+    job = queued
+    while job.state is not JobState.RUNNING:
+        store.jobs.claim(limit=1000)  # or another thread is just taking it
+        job = store.jobs.get(queued.id)
     about = {"path": "office.pcapng", "sha256": sha256}
     report = {
         "tool_version": "1.0.0",
