@@ -54,7 +54,10 @@ def condition(terms: Iterable[Term], binder: Binder) -> str:
 
 def name_tables(terms: Iterable[Term]) -> tuple[str, ...]:
     """The tables besides flows that the words look into."""
+    terms = tuple(terms)
     fields = {ALIASES.get(term.field, term.field) for term in terms}
+    if any(_is_host_name(value) for term in terms if term.field == "host" for value in term.values):
+        fields.add("name")
     wanted = set(NAME_TABLES) if fields & {"", "name"} else fields & set(NAME_TABLES)
     return tuple(sorted(NAME_TABLES[field] for field in wanted))
 

@@ -33,7 +33,9 @@ def is_address(column: str, address: Address, binder: Binder) -> str:
 
 
 def in_network(column: str, network: Network, binder: Binder, digits: str = "") -> str:
-    """SQL that is true where a column holds an address in the network, false for anything else.
+    """SQL that is true where a column holds an address in the network, never NULL.
+
+    Text that is no address is not told apart from addresses that begin the same.
 
     Args:
         column: Holds the text of an address.

@@ -111,7 +111,8 @@ def expression(table: str, column: str, stored: Mapping[str, str]) -> str:
     if found == kind:
         return f'CAST("{column}" AS {CAST[kind]}) AS {column}'
     if found is None and clock != column and stored.get(clock) == "time":
-        return f'epoch_ns("{clock}") AS {column}'
+        # Arrow's smallest and largest time mean minus and plus infinity to DuckDB: no number.
+        return f'coalesce(epoch_ns("{clock}"), 0) AS {column}'
     if found is not None:
         raise ValueError(f"its column {column} holds {found or 'something else'}, not {kind}")
     if column in REQUIRED[table]:
