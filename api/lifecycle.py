@@ -21,6 +21,7 @@ from analyzer.push import Dispatcher, PushSettings
 from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.store import Store
 from analyzer.store.maintenance.recovery import recover
+from analyzer.store.maintenance.retention import RetentionSettings, enforce_retention
 from analyzer.store.records import SERVICE, Scope
 from analyzer.watch import Watcher, WatchSettings
 from api.settings import ServiceSettings, listed
@@ -89,8 +90,6 @@ def start(state: ServiceState) -> ExitStack:
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data, settings.database, exclusive=True))
         state.opened = store
-        if settings.auth:
-            make_first_key(store)
         recover(store)
         state.dispatcher = Dispatcher(store, push_settings(settings))
         stack.callback(state.dispatcher.stop)
@@ -100,7 +99,9 @@ def start(state: ServiceState) -> ExitStack:
         state.supervisor.start()
         if settings.watch is not None:
             stack.enter_context(watcher(store, settings, settings.watch, state.supervisor.wake))
-        keeping = Housekeeping(chores=_chores(store))
+        if settings.auth:
+            make_first_key(store)
+        keeping = Housekeeping(chores=_chores(store, settings))
         keeping.start()
         stack.callback(keeping.stop)
         return stack.pop_all()
@@ -178,9 +179,11 @@ def make_first_key(store: Store) -> None:
     sys.stdout.flush()
 
 
-def _chores(store: Store) -> tuple[Chore, ...]:
+def _chores(store: Store, settings: ServiceSettings) -> tuple[Chore, ...]:
+    kept = RetentionSettings(keep_days=settings.retention_days, keep_bytes=settings.retention_size)
     return (
         Chore(name="expire suppressions", every_s=30, do=store.suppressions.expire),
         Chore(name="forget idempotency keys", every_s=3600, do=store.idempotency.prune),
         Chore(name="sweep uploads", every_s=600, do=lambda: sweep(store)),
+        Chore(name="retention", every_s=600, do=lambda: enforce_retention(store, kept)),
     )
