@@ -30,7 +30,8 @@ ALGORITHMS = ("sha1", "sha256", "md5")
 """Of `Upload-Checksum`; they find damage on the way, nothing more."""
 
 PIECE_TYPE = "application/offset+octet-stream"
-NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+NUMBER_PATTERN = "^[0-9]{1,18}$"
+NUMBER = re.compile(NUMBER_PATTERN)
 METADATA_KEY = re.compile(r"[!-+\--~]{1,100}", re.ASCII)
 MAX_METADATA = 50
 MAX_METADATA_CHARS = 24_000

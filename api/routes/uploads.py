@@ -30,13 +30,13 @@ UploadId = Annotated[
 
 def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """A header as the description of the API has it; its reading is the protocol's."""
-    described = {"type": "string", **schema}
+    described = {"type": "string", "maxLength": tus.MAX_METADATA_CHARS, **schema}
     return {"name": name, "in": "header", "description": description, "schema": described}
 
 
 VERSION = _header("Tus-Resumable", "The version of the protocol.", enum=[tus.VERSION])
-LENGTH = _header("Upload-Length", "Bytes of the whole capture.", pattern="^[0-9]+$")
-OFFSET = _header("Upload-Offset", "Where the piece begins.", pattern="^[0-9]+$")
+LENGTH = _header("Upload-Length", "Bytes of the whole capture.", pattern="^[0-9]{1,19}$")
+OFFSET = _header("Upload-Offset", "Where the piece begins.", pattern="^[0-9]{1,19}$")
 METADATA = _header("Upload-Metadata", "`filename` and its value in base64.")
 CHECKSUM = _header("Upload-Checksum", f"One of {', '.join(tus.ALGORITHMS)}, and base64.")
 OVERRIDE = _header("X-HTTP-Method-Override", "The method that is meant.", enum=["PATCH", "DELETE"])
