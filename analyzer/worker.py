@@ -45,7 +45,7 @@ CARVED_FILE = "evidence.pcapng"
 DISSECTION_FILE = "dissection.json"
 FRAMES_FILE = "frames.json"
 
-MAX_REPORT_BYTES = 64 << 20
+MAX_REPORT_BYTES = 48 << 20
 """What the service reads back; the mildest findings beyond it are left out and counted."""
 
 MAX_LINE_CHARS = 2000

@@ -172,6 +172,23 @@ def sleep(_: Workplace, __: Mapping[str, Any]) -> Mapping[str, Any]:
 def fill(place: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Writes until stopped: into one file, into many, or none at all but names."""
     chunk, how = bytes(1 << 20), arguments["how"]
+    if how == "deep":
+        for _ in range(5000):
+            Path("d").mkdir()
+            os.chdir("d")
+    if how == "locked":
+        Path("locked").mkdir()
+        Path("locked/file").write_bytes(chunk * 7)
+        Path("locked").chmod(0)
+        time.sleep(60)
+    if how == "nameless":
+        with (place.folder / "gone").open("wb") as file:
+            (place.folder / "gone").unlink()
+            for _ in range(7):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            time.sleep(60)
     if how == "hole":
         os.truncate(os.open(place.folder / "hole", os.O_CREAT | os.O_WRONLY), 10 << 30)
     for number in range(10_000):

@@ -29,6 +29,8 @@ SAID = frozenset(
 """What a worker may say of itself; the rest is seen from outside."""
 
 MAX_LAST_WORDS_CHARS = 300
+CPU_SHARE = 0.8
+"""The clock a limit is held to and the one that is reported afterwards differ by some percent."""
 
 HINTS = {
     Failure.OUT_OF_MEMORY: "give workers more memory, or split the capture (editcap -c)",
@@ -36,6 +38,7 @@ HINTS = {
     Failure.TIME_LIMIT: "give jobs more time, or split the capture (editcap -c)",
     Failure.OUTPUT_LIMIT: "give jobs more room, or split the capture (editcap -c)",
     Failure.PROCESS_LIMIT: "no capture should need so many; keep it and report a defect",
+    Failure.DISK_FULL: "free space on the disk of the data folder; it is tried again",
     Failure.WORKER_ERROR: "this is a defect; the service's log shows where",
 }
 
@@ -89,7 +92,9 @@ _OWN_WORDS = frozenset({Failure.CAPTURE_UNREADABLE, Failure.REFUSED, Failure.TOO
 def _why(limits: WorkerLimits, ending: Ending) -> tuple[Failure | None, str, str, bool]:
     """Failure, reason, hint (empty for the usual one), and whether trying again may help."""
     if ending.given_up is not None:
-        return ending.given_up, _reason(ending.given_up, limits), "", False
+        # Others may have filled the disk; what else was given up for would be so again.
+        again = ending.given_up is Failure.DISK_FULL
+        return ending.given_up, _reason(ending.given_up, limits), "", again
     if ending.lost:
         return Failure.WORKER_ERROR, ending.lost, "it is tried again by itself", True
     if ending.status < 0:
@@ -107,7 +112,7 @@ def _why(limits: WorkerLimits, ending: Ending) -> tuple[Failure | None, str, str
 def _by_signal(number: int, limits: WorkerLimits, ending: Ending) -> tuple[Failure, str, str, bool]:
     known = {signal.SIGXCPU: Failure.CPU_LIMIT, signal.SIGXFSZ: Failure.OUTPUT_LIMIT}
     failure = known.get(signal.Signals(number)) if number in list(signal.Signals) else None
-    if failure is None and number == signal.SIGKILL and ending.cpu_s >= limits.cpu_s:
+    if failure is None and number == signal.SIGKILL and ending.cpu_s >= CPU_SHARE * limits.cpu_s:
         failure = Failure.CPU_LIMIT  # it took no notice of SIGXCPU
     if failure is None and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS}:
         short = any(words in ending.stderr for words in OUT_OF_MEMORY_WORDS)
@@ -131,6 +136,7 @@ def _reason(failure: Failure, limits: WorkerLimits) -> str:
         Failure.OUTPUT_LIMIT: f"its results take more than {_size(limits.output_bytes)} or "
         f"{limits.output_files} files",
         Failure.PROCESS_LIMIT: f"it started more than {limits.processes} processes",
+        Failure.DISK_FULL: f"less than {_size(limits.min_free_bytes)} of the disk are free",
         Failure.CANCELLED: "it was cancelled",
     }[failure]
 

@@ -20,6 +20,7 @@ class Failure(StrEnum):
     TIME_LIMIT = "time-limit"
     OUTPUT_LIMIT = "output-limit"
     PROCESS_LIMIT = "process-limit"
+    DISK_FULL = "disk-full"
     KILLED = "killed-by-signal"
     CAPTURE_UNREADABLE = "capture-unreadable"
     REFUSED = "refused"
@@ -40,6 +41,7 @@ class WorkerLimits:
         output_files: Files and folders in its folder.
         open_files: File descriptors of each process.
         processes: Processes at once, where the task may start programs at all.
+        min_free_bytes: Free space of the folder's disk below which it is ended, whoever took it.
     """
 
     memory_bytes: int = 4 * GIB
@@ -49,6 +51,7 @@ class WorkerLimits:
     output_files: int = 256
     open_files: int = 256
     processes: int = 16
+    min_free_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

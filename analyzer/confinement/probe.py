@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from analyzer.confinement.inside import Task, Workplace
 from analyzer.confinement.server import ForkServer
 from analyzer.confinement.watching import run
 from analyzer.errors import OutgateError
+from analyzer.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def measures(server: ForkServer, folder: Path) -> Mapping[str, str]:
     try:
         outcome = run(server, "probe", {}, folder=own)
     finally:
-        shutil.rmtree(own, ignore_errors=True)
+        remove_tree(own)
     if not outcome.ok:
         raise OutgateError(outcome.message, hint=outcome.hint)
     tried = {f"try_{name}": str(said) for name, said in outcome.result.items()}

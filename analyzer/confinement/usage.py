@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,17 +39,19 @@ class Processes:
 def of_folder(folder: Path, *, most_files: int) -> Space:
     """Bytes taken on disk below a folder; counting stops beyond `most_files`.
 
-    A file with holes counts by its blocks, a link as itself.
+    A file with holes counts by its blocks, a link as itself. A folder that is too deep or cannot be
+    looked into counts as too many files: nothing hides there.
     """
     total = entries = 0
-    for entry in _below(str(folder), MAX_DEPTH):
-        entries += 1
-        if entries > most_files:
-            break
-        try:
-            total += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:  # gone between the two looks
-            continue
+    try:
+        for entry in _below(str(folder), MAX_DEPTH):
+            entries += 1
+            if entries > most_files:
+                break
+            with suppress(FileNotFoundError):  # gone between the two looks
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+    except OSError:
+        entries = most_files + 1
     return Space(bytes=total, entries=entries)
 
 
@@ -85,11 +89,10 @@ def of_process(pid: int) -> Processes:
 
 
 def _below(folder: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            for entry in found:
-                yield entry
-                if depth and entry.is_dir(follow_symlinks=False):
-                    yield from _below(entry.path, depth - 1)
-    except OSError:
-        return
+    if not depth:
+        raise OSError(errno.ELOOP, "too deep")
+    with suppress(FileNotFoundError), os.scandir(folder) as found:
+        for entry in found:
+            yield entry
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path, depth - 1)

@@ -18,6 +18,7 @@ from analyzer.confinement.inside import SCRATCH
 from analyzer.confinement.limits import Failure, Outcome, WorkerLimits
 from analyzer.confinement.messages import MessageReader, Tail, text
 from analyzer.confinement.requests import ARGUMENTS_FILE, KILL, Request
+from analyzer.files import remove_tree
 
 if TYPE_CHECKING:
     import socket
@@ -103,7 +104,7 @@ def run(
             cancelled=cancelled,
         )
         ended = watch.until_the_end()
-    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    remove_tree(folder / SCRATCH)
     with suppress(OSError):
         (folder / ARGUMENTS_FILE).unlink()
     return outcome(task, limits, ended)
@@ -143,7 +144,8 @@ class Watch:
             if time.monotonic() - looked >= TICK_S:
                 self._look()
                 looked = time.monotonic()
-        self._look_at_folder()
+        if self._ending.given_up is None:
+            self._look_at_folder()
         while self._read(self.messages) or self._read(self.errors):
             continue  # what it said last; nobody writes any more
         self._ending.wall_s = time.monotonic() - self._started
@@ -217,6 +219,11 @@ class Watch:
         used = usage.of_folder(self.folder, most_files=self.limits.output_files)
         if used.bytes > self.limits.output_bytes or used.entries > self.limits.output_files:
             self._kill(Failure.OUTPUT_LIMIT)
+        elif self.limits.min_free_bytes:
+            # What was written and has no name any more is seen here alone.
+            with suppress(OSError):
+                if shutil.disk_usage(self.folder).free < self.limits.min_free_bytes:
+                    self._kill(Failure.DISK_FULL)
 
     def _look_at_processes(self) -> None:
         if not self._pid:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
+from analyzer.detectors import BUILTIN
+from analyzer.engine import MAX_FINDINGS_PER_DETECTOR
 from analyzer.errors import OutgateError
 from analyzer.escape import shorten
 from analyzer.model import CoverageStatus, Finding
@@ -27,6 +30,10 @@ DAMAGE = {
     "capture.resynchronised": "reading went on at the next record that makes sense",
 }
 MAX_WARNINGS = 32
+MAX_CONTAINERS, MAX_VALUES = 1_000_000, 4_000_000
+MAX_TEXT_CHARS = 4096
+MAX_FINDING_BYTES = 1 << 20
+FINDING_ID = re.compile(r"f-[0-9a-f]{10,64}")
 REPLACEMENT = "\ufffd"
 UNSTORABLE = str.maketrans(dict.fromkeys((0, *range(55296, 57344)), REPLACEMENT))
 """Characters that JSON can carry and databases cannot: NUL and halves of surrogate pairs."""
@@ -50,6 +57,9 @@ def read_report(folder: Path, sha256: str) -> dict[str, Any]:
         OSError: The disk fails.
     """
     data = _plain_file(folder / REPORT_FILE, MAX_REPORT_BYTES)
+    # In memory a value takes ten times the room it has in the file, and more if it is empty.
+    if data.count(b"{") + data.count(b"[") > MAX_CONTAINERS or data.count(b",") > MAX_VALUES:
+        raise _bad("it holds too many values")
     try:
         report = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -128,10 +138,10 @@ def _plain_file(path: Path, most: int) -> bytes:
 def _check(report: Any, sha256: str) -> None:  # noqa: ANN401 - that is the question
     if report["capture"].get("sha256") != sha256:
         raise ValueError("it is about another capture")
+    if len(report["findings"]) > MAX_FINDINGS_PER_DETECTOR * len(BUILTIN):
+        raise ValueError("it has more findings than detectors give")
     for document in report["findings"]:
-        finding = Finding.from_dict(document)
-        if finding.capture is None or finding.capture.sha256 != sha256:
-            raise ValueError("a finding is about another capture")
+        _check_finding(document, sha256)
     quality = report["quality"]
     if not isinstance(quality["truncated_tail"], bool):
         raise TypeError("truncated_tail is neither true nor false")
@@ -141,6 +151,43 @@ def _check(report: Any, sha256: str) -> None:  # noqa: ANN401 - that is the ques
     for entry in report["coverage"]:
         if not all(isinstance(entry[key], str) for key in ("detector", "status", "reason")):
             raise TypeError("an entry of the coverage is no text")
+
+
+def _check_finding(document: dict[str, Any], sha256: str) -> None:
+    """By the contract, in what the store and its readers rely on."""
+    finding = Finding.from_dict(document)
+    if finding.capture is None or finding.capture.sha256 != sha256:
+        raise ValueError("a finding is about another capture")
+    if finding.detector not in {detector.meta.id for detector in BUILTIN}:
+        raise ValueError("a finding is of no detector")
+    if not FINDING_ID.fullmatch(finding.id):
+        raise ValueError("a finding's id is none")
+    flow = finding.flow
+    texts: list[object] = [
+        finding.title,
+        flow.src_ip,
+        flow.dst_ip,
+        flow.transport,
+        flow.community_id or "",
+    ]
+    texts += [*finding.attack, *finding.not_visible, *finding.next_steps]
+    texts += [reason.summary for reason in finding.evidence]
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT_CHARS for text in texts):
+        raise TypeError("a finding's text is none, or too long")
+    numbers: list[object] = [
+        finding.flows,
+        finding.detector_version,
+        flow.src_port or 0,
+        flow.dst_port or 0,
+    ]
+    numbers += finding.flow_ids
+    numbers += [number for reason in finding.evidence for number in reason.packets]
+    if not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers):
+        raise TypeError("a finding's number is none")
+    if not isinstance(document["attributes"], dict):
+        raise TypeError("a finding's attributes are none")
+    if len(json.dumps(document)) > MAX_FINDING_BYTES:
+        raise ValueError("a finding is too large")
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -14,6 +14,7 @@ from analyzer.confinement import Failure
 from analyzer.confinement.limits import GIB, MIB
 from analyzer.confinement.messages import count, text
 from analyzer.errors import ConflictError, NotFoundError, OutgateError, StoreUnavailable
+from analyzer.files import remove_tree
 from analyzer.jobs.results import BadResult, check_tables, read_report, warnings_of
 from analyzer.store.records import JobState
 
@@ -93,7 +94,7 @@ class JobRun:
     def _attempt(self) -> None:
         job = self.job
         folder = self.store.folder.work_path(job.id, job.attempt)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         folder.mkdir(parents=True, mode=0o700)
         limits = self._limits(folder)
         capture = self.store.captures.get(job.capture)
@@ -120,6 +121,8 @@ class JobRun:
             outcome.cpu_s,
             outcome.peak_bytes // MIB,
         )
+        if not outcome.ok:
+            remove_tree(folder)  # before the store does, which expects no malice
         if outcome.ok:
             self._finish(folder, outcome)
         elif outcome.failure is Failure.CANCELLED:
@@ -198,9 +201,14 @@ class JobRun:
 
     def _limits(self, folder: Path) -> WorkerLimits:
         """No more room than the disk has beyond its reserve."""
-        limits = self.settings.limits
-        free = shutil.disk_usage(folder).free - self.settings.min_free_bytes
-        return replace(limits, output_bytes=min(limits.output_bytes, max(free, MIN_OUTPUT_BYTES)))
+        limits, reserve = self.settings.limits, self.settings.min_free_bytes
+        free = max(shutil.disk_usage(folder).free - reserve, MIN_OUTPUT_BYTES)
+        return replace(
+            limits,
+            output_bytes=min(limits.output_bytes, free),
+            # Half of the reserve is left to the database, to say what happened.
+            min_free_bytes=reserve // 2,
+        )
 
     def _progress(self, said: Mapping[str, Any]) -> None:
         """Notes how far the worker is, a few times a second; every word of it is checked."""

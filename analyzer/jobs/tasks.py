@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analyzer import worker
 from analyzer.errors import LimitError
+from analyzer.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ class FinishedTask:
 
     def close(self) -> None:
         """Removes the files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +75,13 @@ class Tasks:
                 task,
                 arguments,
                 folder=folder,
-                limits=self._settings.task_limits,
+                limits=replace(
+                    self._settings.task_limits, min_free_bytes=self._settings.min_free_bytes // 2
+                ),
                 cancelled=cancelled,
             )
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             raise
         finally:
             self._count(-1)
@@ -89,7 +91,7 @@ class Tasks:
     def clear(self) -> None:
         """Removes what a kill left behind."""
         for path in self._folder.glob(f"{FOLDER_PREFIX}*"):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
     def _count(self, change: int) -> None:
         with self._count_lock:

@@ -12,7 +12,7 @@ import pytest
 from analyzer import engine, ingest, ruleset
 from analyzer.detectors import BUILTIN
 from analyzer.detectors.base import Context
-from analyzer.jobs import read_report, warnings_of
+from analyzer.jobs import read_report, results, warnings_of
 from analyzer.jobs.results import BadResult, check_tables
 from analyzer.settings import AnalysisSettings
 
@@ -61,6 +61,20 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         lambda report: report["findings"][0].update(confidence=float("nan")),
         lambda report: report["findings"][0].update(confidence=7),
         lambda report: report["findings"][0].update(evidence=[]),
+        lambda report: report["findings"][0].update(id="f-../../etc"),
+        lambda report: report["findings"][0].update(id=["f-0123456789"]),
+        lambda report: report["findings"][0].update(detector="phishing.mail"),
+        lambda report: report["findings"][0].update(title={"text": "x"}),
+        lambda report: report["findings"][0].update(title="x" * 5000),
+        lambda report: report["findings"][0].update(attack=[1]),
+        lambda report: report["findings"][0].update(attributes=["wallet"]),
+        lambda report: report["findings"][0].update(attributes={"wallet": "x" * (1 << 20)}),
+        lambda report: report["findings"][0].update(flow_ids=["1"]),
+        lambda report: report["findings"][0].update(flows=2**70),
+        lambda report: report["findings"][0]["flow"].update(src_ip=10),
+        lambda report: report["findings"][0]["flow"].update(dst_port="443"),
+        lambda report: report["findings"][0]["evidence"][0].update(packets=[-1]),
+        lambda report: report.update(findings=report["findings"] * 20_000),
         lambda report: report.update(findings={"id": 1}),
         lambda report: report.update(findings=[3]),
         lambda report: report["quality"].update(issue_counts={"capture.bad": "many"}),
@@ -76,6 +90,21 @@ def test_a_report_that_is_none_is_refused(
     spoil(report)
     with pytest.raises(BadResult, match="cannot use the worker's report"):
         read_report(left(tmp_path, report), honest["capture"]["sha256"])
+
+
+@pytest.mark.parametrize("padding", [[[]] * 5000, [{}] * 5000, [0] * 9000])
+def test_a_report_that_would_fill_memory_is_not_parsed(
+    tmp_path: Path,
+    honest: dict[str, Any],
+    padding: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(results, "MAX_CONTAINERS", 5000)
+    monkeypatch.setattr(results, "MAX_VALUES", 9000)
+    sha256 = honest["capture"]["sha256"]
+    read_report(left(tmp_path, honest), sha256)
+    with pytest.raises(BadResult, match="it holds too many values"):
+        read_report(left(tmp_path, {**honest, "padding": padding}), sha256)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "null", "{", "[" * 100_000, '"\\ud800"'])
