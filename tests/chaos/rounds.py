@@ -44,6 +44,9 @@ PHASES = {"upload": 30, "analysis": 25, "push": 20, "start": 15, "migration": 10
 OUTGATE = str(Path(sys.executable).parent / "outgate")
 WEBHOOK_SECRET = "whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 FAILING_SHARE = 0.05
+CAPTURES_PER_ROUND = 2
+"""New ones that clients begin with in a round, so that every round has some."""
+
 SETTLE_TIMEOUT_S = 600
 PHASE_TIMEOUT_S = 4.0
 
@@ -60,6 +63,7 @@ class Run:
     chance: random.Random
     promises: Promises = field(default_factory=Promises)
     kills: Counter[str] = field(default_factory=Counter)
+    begun: int = 0
 
     def __post_init__(self) -> None:
         self.database = self.new_database()
@@ -100,7 +104,9 @@ class Run:
             return
         self.service.start()
         self.recorder.arrived.clear()
-        traffic = Traffic(self.service, self.plan, self.promises, self.chance)
+        self.begun += CAPTURES_PER_ROUND
+        plan = self.plan[: self.begun]
+        traffic = Traffic(self.service, plan, self.promises, self.chance)
         traffic.start()
         self._wait_for(phase)
         self._kill()
@@ -226,7 +232,7 @@ def run(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outgate-chaos-")))
         new_database = stack.enter_context(_databases(database))
         recorder = stack.enter_context(Recorder(seed))
-        plan = samples(captures or 2 * rounds, seed)
+        plan = samples(captures or CAPTURES_PER_ROUND * rounds, seed)
         made = Run(folder, seed, plan, new_database, recorder, random.Random(seed))
         stack.callback(made.end)
         made.prepare()
@@ -287,6 +293,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--captures", type=int, default=0)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped
     outcome = run(given.rounds, database=given.database, seed=given.seed, captures=given.captures)
     print(json.dumps(outcome.to_dict(), indent=2))  # noqa: T201 - what it is for
     return 0 if outcome.good else 1
