@@ -37,7 +37,7 @@ SCRATCH = "scratch"
 ADDRESS_SPACE_BEYOND_DATA = 4 * GIB
 """Libraries, files mapped in, and stretches glibc reserves for each thread without using them."""
 
-CPU_GRACE_S = 2
+CPU_GRACE_S = 1
 """From the signal that says the time is up to the one that nobody can ignore."""
 
 NICE = 5
