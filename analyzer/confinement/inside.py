@@ -47,6 +47,7 @@ OOM_SCORE = 900
 DONE, FAILED = 0, 1
 LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 MAX_ERROR_CHARS = 1000
+MAX_REASON_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +156,11 @@ def _confine(request: Request, module: ModuleType) -> dict[str, str]:
 def _applied(measure: Callable[[], str | None]) -> str:
     try:
         said = measure()
-    except (OSError, ValueError) as error:
-        return f"off: {error}"[:200]
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return f"off: {reason}".lower()[:MAX_REASON_CHARS]
+    except ValueError as error:
+        return f"off: {error}"[:MAX_REASON_CHARS]
     return said or "on"
 
 
