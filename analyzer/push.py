@@ -304,10 +304,14 @@ class _Pump(threading.Thread):
         if any(isinstance(outcome, Disable) for outcome in outcomes):
             self._stopping.set()
             return 0.0
+        # What a receiver asks for one message it wants for all that wait for it.
+        asked_s = max(
+            (each.after_s or 0.0 for each in outcomes if isinstance(each, Retry)), default=0.0
+        )
         if any(isinstance(outcome, Delivered | Dead) for outcome in outcomes):
             self._failures = 0
-            return 0.0
-        return self._rest_s()
+            return asked_s
+        return max(asked_s, self._rest_s())
 
     def _wait_s(self) -> float:
         """Until the next delivery is due, or the outbox is looked at anyway."""

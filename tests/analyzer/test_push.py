@@ -207,13 +207,16 @@ def test_findings_that_are_hidden_by_then_are_skipped(store: Store) -> None:
 def test_a_receiver_that_asks_for_rest_is_left_alone(store: Store) -> None:
     with receiver(lambda _: Reply(status=429, headers={"Retry-After": "600"})) as server:
         sink = add_sink(store, url=server.url)
-        found(store, [document(1)])
+        found(store, [document(number) for number in range(100)])
         with pushing(store):
             until(lambda: bool(store.outbox.list(sink.id)[0].attempts), "it was tried")
-        assert len(server.requests) == 1
+            with server.arrived:
+                came = server.arrived.wait_for(lambda: len(server.requests) > 1, 0.5)
+            assert not came, "what was not tried yet waits as well"
 
-    (delivery,) = store.outbox.list(sink.id)
-    assert delivery.next_ns >= store.now_ns() + 590 * NS_PER_SECOND
+    first, *_, last = store.outbox.list(sink.id)
+    assert first.next_ns >= store.now_ns() + 590 * NS_PER_SECOND
+    assert (last.attempts, last.state) == (0, PENDING)
 
 
 def test_a_database_that_refuses_does_not_make_it_send_again(
