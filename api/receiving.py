@@ -22,6 +22,9 @@ from api.settings import ServiceSettings
 BATCH_BYTES = 1024 * 1024
 """Written at once: fewer, larger steps between the event loop and its threads."""
 
+FIRST_BYTES = 64 * 1024
+"""Written first, so that what is no capture is refused before more of it is sent."""
+
 IDLE_S = 30.0
 """How long a client may send nothing."""
 
@@ -57,6 +60,7 @@ async def pour(request: Request, write: Callable[[bytes], object]) -> None:
         OutgateError: Whatever `write` objects to.
     """
     batch = bytearray()
+    enough = FIRST_BYTES
     clock = asyncio.get_running_loop().time
 
     async def flush() -> None:
@@ -68,9 +72,10 @@ async def pour(request: Request, write: Callable[[bytes], object]) -> None:
         async with asyncio.timeout(IDLE_S) as patience:
             async for chunk in request.stream():
                 batch += chunk
-                if len(batch) >= BATCH_BYTES:
+                if len(batch) >= enough:
                     patience.reschedule(None)
                     await flush()
+                    enough = BATCH_BYTES
                 patience.reschedule(clock() + IDLE_S)
     except TimeoutError as error:
         await flush()
