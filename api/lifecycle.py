@@ -183,6 +183,8 @@ def _chores(store: Store, settings: ServiceSettings) -> tuple[Chore, ...]:
     kept = RetentionSettings(keep_days=settings.retention_days, keep_bytes=settings.retention_size)
     return (
         Chore(name="expire suppressions", every_s=30, do=store.suppressions.expire),
+        Chore(name="count what suppressions hide", every_s=600, do=store.suppressions.recount),
+        Chore(name="note used keys", every_s=30, do=store.keys.note_uses),
         Chore(name="forget idempotency keys", every_s=3600, do=store.idempotency.prune),
         Chore(name="sweep uploads", every_s=600, do=lambda: sweep(store)),
         Chore(name="retention", every_s=600, do=lambda: enforce_retention(store, kept)),

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -36,6 +37,8 @@ class Keys:
     def __init__(self, parts: Parts, audit: Audit) -> None:
         self._parts = parts
         self._audit = audit
+        self._used: dict[str, int] = {}
+        self._guard = threading.Lock()
 
     def create(
         self, name: str, scopes: Iterable[Scope], *, expires_ns: int = 0, by: Actor
@@ -104,7 +107,8 @@ class Keys:
         if key.revoked_ns or (key.expires_ns and key.expires_ns <= now_ns):
             return None
         if now_ns - key.last_used_ns > USED_EVERY_NS:
-            self._used(key_id, now_ns)
+            with self._guard:  # written later: no request waits for a write because of this
+                self._used[key_id] = now_ns
         return key
 
     def get(self, key_id: str) -> Key:
@@ -121,6 +125,7 @@ class Keys:
 
     def list(self) -> list[Key]:
         """All keys, the oldest first, revoked ones too."""
+        self.note_uses()
         table = schema.keys
         query = sa.select(table).order_by(table.c.created_ns, table.c.id).limit(MAX_KEYS)
         with self._parts.database.read() as connection:
@@ -147,11 +152,21 @@ class Keys:
             self._audit.write(connection, by, "key.revoke", key_id, {"name": row["name"]})
         return self.get(key_id)
 
-    def _used(self, key_id: str, now_ns: int) -> None:
-        with self._parts.database.write() as connection:
-            connection.execute(
-                sa.update(schema.keys).where(schema.keys.c.id == key_id).values(last_used_ns=now_ns)
-            )
+    def note_uses(self) -> int:
+        """Writes when keys were last used; the service calls it now and then.
+
+        Returns:
+            How many keys were used since the last call.
+        """
+        with self._guard:
+            used, self._used = self._used, {}
+        if used:
+            table = schema.keys
+            with self._parts.database.write() as connection:
+                for key_id, at_ns in used.items():
+                    mine = sa.update(table).where(table.c.id == key_id)
+                    connection.execute(mine.values(last_used_ns=at_ns))
+        return len(used)
 
     def _digest(self, key_id: str, secret: str) -> str:
         # The secret has 256 random bits, so a slow hash would add nothing.
