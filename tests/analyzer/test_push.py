@@ -310,11 +310,12 @@ def test_a_sink_that_cannot_be_opened_says_why_and_works_once_it_can(store: Stor
 def test_waking_sends_what_polling_would_send_later(store: Store) -> None:
     with receiver() as server:
         sink = add_sink(store, url=server.url)
-        with pushing(store, poll_s=30.0) as dispatcher:
-            until(lambda: sink.id in dispatcher._pumps, "it has started")
-            found(store, [document(1)])
-            dispatcher.wake()
+        found(store, [document(1)])
+        with pushing(store, poll_s=600.0) as dispatcher:
             until_counted(store, sink, DELIVERED, 1)
+            found(store, [document(2)], "two")
+            dispatcher.wake()
+            until_counted(store, sink, DELIVERED, 2)
 
 
 def test_stopping_takes_a_bounded_time_even_when_a_sink_hangs(store: Store) -> None:
