@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from analyzer.errors import NotFoundError, UsageError
 from analyzer.store import schema
+from analyzer.store.tables.conditions import condition
+from analyzer.store.tables.engine import Binder
 from analyzer.store.tables.files import Gap
 from analyzer.store.tables.filters import FilterError, Term, Value, parse_filter, parse_values
 from analyzer.store.tables.sources import MAX_NAMED_CAPTURES
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from analyzer.store.database import Database
-    from analyzer.store.tables.engine import Binder
     from analyzer.store.tables.sources import Source
 
 
@@ -102,7 +103,9 @@ def selection_of(
 
 def _word(name: str, value: str) -> Term:
     with _said_of(name):
-        return parse_values(name, value)
+        term = parse_values(name, value)
+        condition([term], Binder())  # refuses what the field cannot be compared with
+        return term
 
 
 def select(database: Database, selection: FlowSelection) -> Selected:
