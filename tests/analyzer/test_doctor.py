@@ -47,3 +47,31 @@ def test_rules_of_long_ago_are_said(tmp_path: Path) -> None:
 
     assert not rules.ok
     assert not rules.required
+
+
+def test_what_keeps_no_worker_from_harm_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"files": "off: the kernel has no Landlock", "limits": "on"}
+    monkeypatch.setattr("analyzer.doctor.confinement", lambda: said)
+
+    check = by_name(tmp_path)["confinement"]
+
+    assert not check.ok
+    assert not check.required
+    assert check.found == "files off: the kernel has no Landlock"
+
+
+def test_a_worker_that_cannot_be_started_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError("no processes left")
+
+    monkeypatch.setattr("analyzer.doctor.confinement", refuse)
+
+    check = by_name(tmp_path)["confinement"]
+
+    assert not check.ok
+    assert "no processes left" in check.found
+    assert "analyses nothing" in check.cost
