@@ -5,14 +5,17 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analyzer import formats
 from analyzer.errors import ConfigError
 from analyzer.sinks import Dead, Delivered, Retry, elastic, open_sender
+from tests.analyzer.formats import samples
 from tests.analyzer.sinks import maven
 from tests.analyzer.sinks.receivers import HERE, Receiver, Reply, Request, message, receiver
 
@@ -78,6 +81,20 @@ def test_opensearch_takes_findings_into_a_data_stream_once(opensearch: str) -> N
     assert [hit["_id"] for hit in found] == [each.id for each in batch]
     assert found[0]["_source"]["title"] == "finding 1"
     assert found[0]["_source"]["@timestamp"] == "2026-03-02T09:07:01.014000001Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["native", "ecs", "ocsf", "stix", "eve", "asim", "cef", "leef"]
+)  # not misp: one field of it holds texts, numbers and times
+def test_opensearch_takes_real_findings_in_most_formats(opensearch: str, name: str) -> None:
+    batch = [
+        replace(message(number), body=formats.render(samples.finding(sample), name))
+        for number, sample in enumerate(samples.NAMES)
+    ]
+
+    outcomes = sender(opensearch, index=f"logs-outgate.{name}-default").deliver(batch)
+
+    assert outcomes == [Delivered()] * len(batch)
 
 
 def test_opensearch_refuses_one_document_and_takes_the_others(opensearch: str) -> None:
