@@ -189,7 +189,7 @@ def test_the_readme_names_every_command() -> None:
 def test_a_lock_pins_every_dependency_with_hashes_and_names_no_host(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     wanted = {
-        re.split(r"[<>=]", line)[0]
+        re.split(r"[<>=\[]", line)[0]
         for line in read_toml("pyproject.toml")["project"]["dependencies"]
     }
     pinned = set(re.findall(r"^([\w-]+)==[^\n]+\\\n    --hash=sha256:", text, re.MULTILINE))
