@@ -1,19 +1,23 @@
-"""What tests put into a store: captures, and analyses that say what the test wants."""
+"""What tests put into a store and take out: captures, analyses, the feed."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import TYPE_CHECKING, Any
 
-from analyzer.store.records import SERVICE, JobState
+from analyzer.store.queries import FindingQuery
+from analyzer.store.records import SERVICE, Actor, JobState
 from analyzer.times import NS_PER_SECOND, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from analyzer.store import Store
+    from analyzer.store.queries import Position
     from analyzer.store.records import Analysis
 
+ANA = Actor(name="user:ana@example.com")
 FIRST_SEEN_NS = 1_772_442_000 * NS_PER_SECOND
 WALLET = "84" + "abcdefgh" * 11 + "xyz12"
 
@@ -114,3 +118,24 @@ def analyse(
         "findings": [{"capture": about, **one} for one in documents],
     }
     return store.jobs.finish(job.id, job.attempt, report, None)
+
+
+def poll(
+    store: Store, after: Position | None, limit: int = 1000, **query: Any
+) -> tuple[list[tuple[str, int]], Position]:
+    """Ids and versions behind a position, all pages, and the position at their end."""
+    found: list[tuple[str, int]] = []
+    more = True
+    while more:
+        page = store.findings.page(FindingQuery(**query), after=after, limit=limit)
+        found += [(finding.id, finding.version) for finding in page.findings]
+        after, more = page.next, page.has_more
+    assert after is not None
+    return found, after
+
+
+def started(work: Callable[[], object]) -> threading.Thread:
+    """A thread that does the work, and does not outlive the tests."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread

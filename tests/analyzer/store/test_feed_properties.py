@@ -22,8 +22,8 @@ from analyzer.errors import ConflictError, LimitError, NotFoundError
 from analyzer.store import Store
 from analyzer.store.findings import TriageChange
 from analyzer.store.queries import FindingQuery, Hidden, Position
-from analyzer.store.records import Actor, TriageStatus
-from tests.stored import Clock, analyse, document
+from analyzer.store.records import TriageStatus
+from tests.stored import ANA, Clock, analyse, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("OUTGATE_FEED_EXAMPLES", "12"))
 JOIN_S = 60
-ANA = Actor(name="user:ana@example.com")
 CAPTURES = 3
 FINDINGS_OF_CAPTURE = 4
 SEVERITIES = ("low", "medium", "high", "critical")

@@ -12,7 +12,6 @@ from analyzer.store import suppressions as suppressions_module
 from analyzer.store.findings import TriageChange
 from analyzer.store.queries import FindingQuery, Hidden, Position
 from analyzer.store.records import (
-    Actor,
     StoredFinding,
     SuppressionState,
     TriageStatus,
@@ -21,13 +20,12 @@ from analyzer.store.records import (
 from analyzer.store.scopes import MAX_FINDINGS, MAX_VALUE_CHARS, Subject, compile_scope
 from analyzer.store.suppressions import NewSuppression
 from analyzer.times import NS_PER_SECOND
-from tests.stored import WALLET, Clock, analyse, document
+from tests.stored import ANA, WALLET, Clock, analyse, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ANA = Actor(name="user:ana@example.com")
 ID_1, ID_2, ID_3 = (document(number)["id"] for number in (1, 2, 3))
 SHA256 = "ab" * 32
 
