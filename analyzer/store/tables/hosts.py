@@ -52,7 +52,11 @@ SUMMED = (
     "min(start_ns) AS first_ns",
     "max(end_ns) AS last_ns",
 )
-COUNTED = ("count(DISTINCT peer) AS peers", "count(DISTINCT place) AS captures")
+COUNTED = {
+    "peers": "count(DISTINCT peer) AS peers",
+    "captures": "count(DISTINCT place) AS captures",
+}
+"""Slow to count: done for all hosts only to sort by it."""
 
 SCORE_STEP = 1_000_000
 """One grave finding stands before any number of milder ones."""
@@ -220,7 +224,7 @@ def _hosts_sql(plan: _Plan, entries: list[str], binder: Binder) -> str:
 
 def _sums(plan: _Plan, binder: Binder) -> str:
     """SQL of a row for each address."""
-    counted = COUNTED if plan.query.sort.removeprefix("-") in {"peers", "captures"} else ()
+    counted = [cell for name, cell in COUNTED.items() if plan.query.sort.endswith(name)]
     only = "true"
     if plan.query.address:
         only = f"address = {binder.bind(plan.query.address)}"
@@ -256,7 +260,7 @@ def _counts(
         wanted = f"address IN (SELECT unnest({binder.bind(addresses)}))"
         entries = relations(part, tables, binder)
         return (
-            f"WITH {', '.join(entries)} SELECT address, {', '.join(COUNTED)} "
+            f"WITH {', '.join(entries)} SELECT address, {', '.join(COUNTED.values())} "
             f"FROM ({_ends(plan, binder)}) WHERE {wanted} GROUP BY address"
         )
 
