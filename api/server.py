@@ -17,7 +17,7 @@ from typing import Any
 
 import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from analyzer.errors import ConfigError, OutgateError
 from api import lifecycle, logs
@@ -32,7 +32,7 @@ MAX_HEADER_EVENT_BYTES = 64 * 1024
 """A request line and its headers that are not complete by then are refused."""
 
 HEADER_TIMEOUT_S = 20
-"""How long a connection may take to send its first request's headers."""
+"""How long a connection may take to send a request's headers, or the rest of a refused body."""
 
 KEEP_ALIVE_S = 15
 GRACEFUL_S = 5
@@ -47,18 +47,39 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the clock for the headers."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self._too_slow)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads what came, which ends the clock of an idle connection: ours takes over."""
+        super().data_received(data)
+        self._watch()
 
     def handle_events(self) -> None:
-        """Reads what came; the clock ends with the first whole request."""
+        """Reads what came; the clock ends with each whole request."""
         super().handle_events()
-        if self.cycle is not None:
-            self._deadline.cancel()
+        if self._answering:
+            self._end_watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the clock."""
-        self._deadline.cancel()
+        self._end_watch()
         super().connection_lost(exc)
+
+    @property
+    def _answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _watch(self) -> None:
+        """Starts the clock where it does not run; more bytes do not set it back."""
+        if self._deadline is None and not self._answering:
+            self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self._too_slow)
+
+    def _end_watch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         """Answers what is no HTTP, or has headers without end, and hangs up."""

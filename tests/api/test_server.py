@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import uvicorn
     from click.testing import CliRunner
     from fastapi import FastAPI
 
@@ -39,10 +37,10 @@ from analyzer.store.records import Scope
 from api import server
 from api.main import create_app
 from api.settings import ServiceSettings, check
+from tests.api.serving import START_S, in_thread
 from tests.asgi import ApiClient
 
 OUTGATE = str(Path(sys.executable).parent / "outgate")
-START_S = 30.0
 LISTENING = re.compile(r"listening on (https?)://[^\"]*?:(\d+)\"")
 HEADERS_BYTES = 200 * 1024 * 1024
 RSS_MARGIN_KB = 30_000
@@ -332,30 +330,3 @@ def test_every_option_is_handed_over_as_its_variable(
     assert wanted.items() <= given.items()
     known = {name.upper() for name in ServiceSettings.model_fields}
     assert wanted.keys() <= known
-
-
-def test_a_connection_that_sends_no_request_in_time_is_closed(
-    app: FastAPI, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "HEADER_TIMEOUT_S", 0.2)
-    with in_thread(app, settings) as port:
-        with socket.create_connection(("127.0.0.1", port), START_S) as idle:
-            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
-            assert idle.recv(100) == b""
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-
-
-@contextmanager
-def in_thread(app: FastAPI, settings: ServiceSettings) -> Iterator[int]:
-    """The server in a thread of this process; its port."""
-    listener = server.listening_socket(settings.model_copy(update={"port": 0}))
-    configured: uvicorn.Config = server.configuration(app, settings)
-    serving_here = server.ServiceServer(configured, app.state.outgate)
-    thread = threading.Thread(target=serving_here.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        serving_here.should_exit = True
-        thread.join(START_S)
-        listener.close()
