@@ -151,6 +151,14 @@ class Replay(Shape):
     ) = Field(default=None, description="ids, in whatever state; left out: all dead ones")
 
 
+class Fill(Shape):
+    """From where in the feed a sink is to be filled."""
+
+    after_sequence: int = Field(
+        default=0, ge=0, le=MAX_INTEGER, description="findings behind this place; 0: all"
+    )
+
+
 class Waiting(Shape):
     """How many deliveries were queued."""
 

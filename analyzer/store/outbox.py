@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from analyzer.errors import NotFoundError
 from analyzer.store import schema
+from analyzer.store.ledger import PUSHED_CHANGES, wants
 from analyzer.store.parts import page_size
 from analyzer.store.records import Actor, Delivery, DeliveryState
 
@@ -103,32 +104,36 @@ class Outbox:
             self._audit.write(connection, by, "sink.replay", sink_id, {"deliveries": changed})
         return changed
 
-    def enqueue_existing(self, sink_id: str, *, after_sequence: int, by: Actor) -> int:
-        """Queues findings a sink has not heard of, those behind a place in the feed.
+    def fill(self, sink_id: str, *, after_sequence: int = 0, by: Actor) -> int:
+        """Queues what a sink missed: it is new, or was disabled for a while.
+
+        For each finding behind a place in the feed, that is the latest change the sink wants,
+        unless it heard of that one or a later one already.
 
         Returns:
             How many wait now.
+
+        Raises:
+            NotFoundError: There is no such sink.
         """
-        findings = schema.findings.c
         now_ns = self._parts.now_ns()
-        heard = sa.select(COLUMNS.finding_id).where(COLUMNS.sink_id == sink_id)
-        query = (
-            sa.select(findings.id, findings.version)
-            .where(findings.sequence > after_sequence, findings.current.is_(True))
-            .where(findings.id.not_in(heard))
-            .order_by(findings.sequence)
-        )
         with self._parts.database.write() as connection:
+            sinks = schema.sinks.c
+            query = sa.select(sinks.only).where(sinks.id == sink_id)
+            row = connection.execute(query).first()
+            if row is None:
+                raise NotFoundError("sink", sink_id, hint="GET /v1/sinks lists them")
+            missed = _missed(connection, sink_id, row.only or {}, after_sequence)
             waiting = [
                 {
                     "sink_id": sink_id,
-                    "finding_id": row.id,
-                    "version": row.version,
+                    "finding_id": finding_id,
+                    "version": version,
                     "state": PENDING,
                     "next_ns": now_ns,
                     "created_ns": now_ns,
                 }
-                for row in connection.execute(query)
+                for finding_id, version in missed
             ]
             if waiting:
                 connection.execute(sa.insert(TABLE), waiting)
@@ -185,6 +190,34 @@ class Outbox:
             for part in _parts_of(ids):
                 mine = sa.update(TABLE).where(COLUMNS.id.in_(part), COLUMNS.state == PENDING)
                 connection.execute(mine.values(**values))
+
+
+def _missed(
+    connection: sa.Connection, sink_id: str, only: Mapping[str, Any], after_sequence: int
+) -> list[tuple[str, int]]:
+    findings, versions = schema.findings.c, schema.finding_versions.c
+    changes = only.get("changes") or PUSHED_CHANGES
+    said = (
+        sa.select(COLUMNS.finding_id, sa.func.max(COLUMNS.version).label("version"))
+        .where(COLUMNS.sink_id == sink_id)
+        .group_by(COLUMNS.finding_id)
+    )
+    heard = {row.finding_id: row.version for row in connection.execute(said)}
+    latest = sa.func.max(versions.version).label("version")
+    query = (
+        sa.select(findings.id, findings.severity, findings.category, findings.confidence, latest)
+        .join_from(schema.findings, schema.finding_versions)
+        .where(findings.current.is_(True), findings.sequence > after_sequence)
+        .where(versions.change.in_(changes))
+        .group_by(findings.id, findings.severity, findings.category, findings.confidence)
+        .order_by(findings.sequence)
+        .group_by(findings.sequence)
+    )
+    return [
+        (row["id"], row["version"])
+        for row in (dict(found) for found in connection.execute(query).mappings())
+        if row["version"] > heard.get(row["id"], 0) and wants(only, row, changes[0])
+    ]
 
 
 def _is_behind_another() -> sa.Exists:

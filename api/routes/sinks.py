@@ -21,6 +21,7 @@ from api.schemas_sinks import (
     DeliveryCounts,
     DeliveryOut,
     DeliveryQuery,
+    Fill,
     NewSink,
     Replay,
     SinkChange,
@@ -151,6 +152,23 @@ def replay_deliveries(
     """Queues dead deliveries again, or the named ones, with the message ids they had."""
     store.sinks.get(sink_id)
     queued = store.outbox.replay(sink_id, ids=wanted.deliveries, by=caller)
+    _wake(state)
+    return Waiting(queued=queued)
+
+
+@router.post(
+    "/{sink_id}/fill",
+    responses=responses("not-found"),
+    summary="Queue what a sink missed",
+)
+def fill_sink(
+    sink_id: SinkId, wanted: Fill, store: StoreDep, state: StateDep, caller: Admin
+) -> Waiting:
+    """Queues the latest change of each finding that the sink has not heard of.
+
+    For a new sink that is to have what was found before it, or one that was disabled for a while.
+    """
+    queued = store.outbox.fill(sink_id, after_sequence=wanted.after_sequence, by=caller)
     _wake(state)
     return Waiting(queued=queued)
 

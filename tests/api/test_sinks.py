@@ -225,6 +225,23 @@ def test_dead_deliveries_are_listed_and_replayed(admin: ApiClient, store: Store)
         assert count(store, sink, DeliveryState.DEAD) == 0
 
 
+def test_a_sink_that_was_disabled_is_told_of_what_it_missed(admin: ApiClient, store: Store) -> None:
+    made = add(admin, only={"severity_at_least": "high"})
+    path = f"/v1/sinks/{made['id']}"
+    found(store, [document(1), document(2)])
+    admin.patch(path, json={"enabled": False})
+    found(
+        store, [document(1), document(2, title="changed"), document(3), document(4, severity="low")]
+    )
+    admin.patch(path, json={"enabled": True})
+
+    assert admin.post(f"{path}/fill", json={}).json() == {"queued": 2}
+    assert admin.post(f"{path}/fill", json={}).json() == {"queued": 0}
+    queued = {(each.finding_id[-1], each.version) for each in store.outbox.list(made["id"])}
+    assert queued == {("1", 1), ("2", 1), ("2", 2), ("3", 1)}
+    assert admin.post("/v1/sinks/k-0/fill", json={}).status_code == 404
+
+
 def test_a_sink_is_changed_and_removed(admin: ApiClient, store: Store) -> None:
     made = add(admin, only={"categories": ["mining"], "confidence_at_least": 0.5})
     path = f"/v1/sinks/{made['id']}"

@@ -87,7 +87,7 @@ def test_a_sink_that_heard_of_a_finding_is_not_told_again_after_compaction(
     clock.move(days=31)
     compact(used)
 
-    assert used.outbox.enqueue_existing(where, after_sequence=0, by=ANA) == 0
+    assert used.outbox.fill(where, after_sequence=0, by=ANA) == 0
 
 
 def test_compaction_waits_for_a_backup(used: Store) -> None:
