@@ -89,14 +89,13 @@ def _identify(request: Request, state: ServiceState) -> Caller:
     text = presented(request)
     if not text:
         return _from_session(request, state)
+    # A key that is right is taken from any address: behind a proxy everybody has the same one, and
+    # whoever sends wrong keys would lock out all others.
+    caller = _from_key(request, state, text) if KEY_TEXT.fullmatch(text) else None
     address = source_address(request)
-    state.limits.check_address(address)
-    caller = _from_token(request, state, text) if _is_token(text) else None
-    if KEY_TEXT.fullmatch(text):
-        key = state.store.keys.verify(text)
-        if key is not None:
-            name = f"key:{key.id}"
-            caller = Caller(actor=actor_of(request, name), kind="key", scopes=key.scopes)
+    if caller is None:
+        state.limits.check_address(address)
+        caller = _from_token(request, state, text) if _is_token(text) else None
     if caller is None:
         state.limits.failed(address)
         raise Problem(
@@ -120,6 +119,13 @@ def _from_session(request: Request, state: ServiceState) -> Caller:
         scopes=session.scopes,
         expires_s=session.expires_s,
     )
+
+
+def _from_key(request: Request, state: ServiceState, text: str) -> Caller | None:
+    key = state.store.keys.verify(text)
+    if key is None:
+        return None
+    return Caller(actor=actor_of(request, f"key:{key.id}"), kind="key", scopes=key.scopes)
 
 
 def _from_token(request: Request, state: ServiceState, text: str) -> Caller | None:

@@ -76,6 +76,17 @@ def test_an_address_that_guesses_keys_is_stopped_and_others_are_not(
     assert nobody.get("/v1/limits").status_code == 401
 
 
+def test_wrong_keys_lock_nobody_out_who_has_a_right_one(
+    app: FastAPI, nobody: ApiClient, admin: ApiClient
+) -> None:
+    app.state.outgate.limits = RateLimits(STRICT)
+    guess = {"X-Api-Key": "og_000000000000_" + "a" * 43}
+    for _ in range(5):
+        nobody.get("/v1/limits", headers=guess)
+    assert nobody.get("/v1/limits", headers=guess).status_code == 429
+    assert admin.get("/v1/limits").status_code == 200
+
+
 def test_an_address_counts_by_what_one_customer_has() -> None:
     assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::")
     assert network_of("2001:db8:1:2::") != network_of("2001:db8:1:3::")
