@@ -6,14 +6,24 @@ Spoken to the application directly, because an HTTP client sends what is right.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import httpx
     from fastapi import FastAPI
+
+    from tests.asgi import ApiClient
+
+PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + struct.pack("<IIII", 1, 0, 4, 4)
+PCAP += b"data" * 100
+SHA256 = hashlib.sha256(PCAP).hexdigest()
+TYPE = {"Content-Type": "application/vnd.tcpdump.pcap"}
 
 HANGS_UP = None
 """In place of a piece: the client is gone."""
@@ -29,6 +39,21 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def key(client: ApiClient) -> dict[str, str]:
+    """The header that makes a request this client's."""
+    return {"Authorization": client.headers["Authorization"]}
+
+
+def send(
+    client: ApiClient,
+    data: bytes = PCAP,
+    query: str = "",
+    headers: Mapping[str, str] = TYPE,
+) -> httpx.Response:
+    """Sends a capture as the body."""
+    return client.post(f"/v1/captures{query}", content=data, headers=TYPE | dict(headers))
 
 
 def ask(

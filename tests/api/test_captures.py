@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from analyzer.store.records import Scope
 from api import multipart, reception
 from api.main import create_app
 from api.settings import ServiceSettings
-from tests.api.bodies import HANGS_UP, Answer, ask
+from tests.api.bodies import HANGS_UP, PCAP, SHA256, TYPE, Answer, ask, key, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    import httpx
     from fastapi import FastAPI
 
     from analyzer.store import Store
     from tests.asgi import ApiClient
 
-PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + struct.pack("<IIII", 1, 0, 4, 4)
-PCAP += b"data" * 100
 OTHER = PCAP + b"more"
-SHA256 = hashlib.sha256(PCAP).hexdigest()
-TYPE = {"Content-Type": "application/vnd.tcpdump.pcap"}
 BOUNDARY = "boundary7"
 FORM_TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
@@ -38,15 +31,6 @@ def nothing_left(store: Store) -> bool:
     """Whether neither a part nor a capture nor a row is there."""
     files = [path for path in store.folder.captures.rglob("*") if path.is_file()]
     return not (files or list(store.folder.uploads.iterdir()) or store.captures.list())
-
-
-def send(
-    client: ApiClient,
-    data: bytes = PCAP,
-    query: str = "",
-    headers: Mapping[str, str] = TYPE,
-) -> httpx.Response:
-    return client.post(f"/v1/captures{query}", content=data, headers=TYPE | dict(headers))
 
 
 def form(*parts: tuple[str, bytes], end: str = "--") -> bytes:
@@ -180,10 +164,6 @@ def small(tmp_path: Path, store: Store) -> FastAPI:
     """A service that takes captures of 1000 bytes."""
     settings = ServiceSettings(data=tmp_path / "data", max_upload=1000, min_free=0)
     return create_app(settings, store)
-
-
-def key(client: ApiClient) -> dict[str, str]:
-    return {"Authorization": client.headers["Authorization"]}
 
 
 def test_an_announced_length_beyond_the_limit_is_refused_unread(
@@ -353,161 +333,6 @@ def test_a_form_needs_a_boundary_of_reasonable_length(
 
 def test_a_form_s_bounds_leave_room_for_its_files() -> None:
     assert multipart.OVERHEAD_BYTES > multipart.MAX_FIELD_BYTES
-
-
-# What is known of them
-
-
-@pytest.fixture
-def kept(admin: ApiClient) -> dict[str, Any]:
-    """One capture that was sent."""
-    body: dict[str, Any] = send(admin, query="?name=gateway.pcap").json()
-    return body
-
-
-def test_captures_are_listed_newest_first_page_by_page(admin: ApiClient) -> None:
-    for number in range(5):
-        send(admin, PCAP + bytes([number]), f"?name=day{number}.pcap")
-    names, after, more = [], "", True
-    while more:
-        page = admin.get("/v1/captures", params={"limit": 2, "after": after}).json()
-        names += [entry["name"] for entry in page["data"]]
-        after, more = page["next_after"], page["has_more"]
-    assert names == [f"day{number}.pcap" for number in (4, 3, 2, 1, 0)]
-
-    found = admin.get("/v1/captures", params={"name": "DAY3"}).json()["data"]
-    assert [entry["name"] for entry in found] == ["day3.pcap"]
-    assert admin.get("/v1/captures", params={"after": "unknown"}).status_code == 404
-
-
-def test_one_capture_is_shown_with_its_analysis(
-    admin: ApiClient, store: Store, kept: dict[str, Any]
-) -> None:
-    assert admin.get(f"/v1/captures/{SHA256}").json()["analysis"] is None
-    [job] = store.jobs.claim(limit=1)
-    report = {
-        "findings": [],
-        "quality": {"grade": "poor", "frames": 3, "flows": 1},
-        "coverage": [{"detector": "mining.stratum", "status": "ran", "findings": 0}],
-        "funnel": [{"name": "frames read", "count": 3, "dropped": {}}],
-        "tool_version": "0.1.0",
-        "ruleset_version": "abc",
-    }
-    store.jobs.finish(job.id, job.attempt, report, None)
-
-    shown = admin.get(f"/v1/captures/{SHA256}").json()["analysis"]
-    assert shown["counts"] == {"frames": 3, "flows": 1, "findings": 0}
-    assert shown["quality"]["grade"] == "poor"
-    assert shown["coverage"][0]["detector"] == "mining.stratum"
-    assert shown["funnel"][0]["count"] == 3
-    listed = admin.get(f"/v1/captures/{SHA256}/analyses").json()["data"]
-    assert [entry["id"] for entry in listed] == [shown["id"]]
-
-
-@pytest.mark.parametrize("sha256", ["0" * 64, "0" * 63, "../../etc/passwd", "Z" * 64])
-def test_a_capture_that_is_not_there_is_a_clear_problem(admin: ApiClient, sha256: str) -> None:
-    assert admin.get(f"/v1/captures/{sha256}").status_code in {404, 422}
-
-
-def test_the_content_comes_back_byte_for_byte_and_is_audited(
-    admin: ApiClient, store: Store, kept: dict[str, Any]
-) -> None:
-    answer = admin.get(f"/v1/captures/{SHA256}/content")
-    assert answer.content == PCAP
-    assert answer.headers["content-type"] == "application/vnd.tcpdump.pcap"
-    assert answer.headers["etag"] == f'"{SHA256}"'
-    assert answer.headers["content-disposition"].startswith('attachment; filename="gateway.pcap"')
-    entry = store.audit.page(subject=SHA256)[-1]
-    assert entry.action == "capture.read"
-    assert entry.actor.startswith("key:")
-
-
-@pytest.mark.parametrize(
-    ("given", "status", "body"),
-    [
-        ("bytes=0-3", 206, PCAP[:4]),
-        ("bytes=-4", 206, PCAP[-4:]),
-        ("bytes=400-", 206, PCAP[400:]),
-        ("bytes=5-2", 200, PCAP),
-        ("bytes=0-1,3-4", 200, PCAP),
-        ("lines=1-2", 200, PCAP),
-        ("bytes=-", 200, PCAP),
-    ],
-)
-def test_a_range_of_the_content_is_given(
-    admin: ApiClient, kept: dict[str, Any], given: str, status: int, body: bytes
-) -> None:
-    answer = admin.get(f"/v1/captures/{SHA256}/content", headers={"Range": given})
-    assert (answer.status_code, answer.content) == (status, body)
-
-
-@pytest.mark.parametrize("given", ["bytes=9999-", "bytes=-0"])
-def test_a_range_outside_the_content_is_a_problem(
-    admin: ApiClient, kept: dict[str, Any], given: str
-) -> None:
-    answer = admin.get(f"/v1/captures/{SHA256}/content", headers={"Range": given})
-    assert answer.status_code == 416
-    assert answer.headers["content-range"] == f"bytes */{len(PCAP)}"
-    assert answer.json()["code"] == "range-not-satisfiable"
-
-
-def test_a_hostile_name_cannot_break_the_header_of_the_content(admin: ApiClient) -> None:
-    send(admin, query="?name=a%22%0d%0aSet-Cookie:x%3d1;%20%E2%80%AEexe.pcap")
-    answer = admin.get(f"/v1/captures/{SHA256}/content")
-    assert "set-cookie" not in answer.headers
-    value = answer.headers["content-disposition"]
-    assert value.isascii()
-    assert value.count('"') == 2
-    assert "\r" not in value
-
-
-def test_a_held_capture_cannot_be_deleted_until_the_hold_ends(
-    admin: ApiClient, store: Store, kept: dict[str, Any]
-) -> None:
-    admin.delete(f"/v1/jobs/{kept['job']['id']}")
-    url = f"/v1/captures/{SHA256}"
-    held = admin.put(f"{url}/hold", json={"on": True, "reason": "case 7"})
-    assert held.json()["legal_hold"] is True
-    assert admin.delete(url, params={"reason": "old"}).status_code == 409
-
-    admin.put(f"{url}/hold", json={"on": False, "reason": "case closed"})
-    gone = admin.delete(url, params={"reason": "old"})
-    assert gone.status_code == 200
-    assert gone.json()["deleted"] is True
-    assert gone.json()["delete_reason"] == "old"
-    assert not store.folder.capture_path(SHA256).exists()
-    assert admin.get(f"{url}/content").status_code == 410
-
-
-@pytest.mark.parametrize("reason", ["", " ", "a" * 2001])
-def test_nothing_is_deleted_or_held_without_a_reason(
-    admin: ApiClient, kept: dict[str, Any], reason: str
-) -> None:
-    url = f"/v1/captures/{SHA256}"
-    assert admin.delete(url, params={"reason": reason}).status_code == 422
-    assert admin.put(f"{url}/hold", json={"on": True, "reason": reason}).status_code == 422
-
-
-def test_a_capture_can_be_analysed_again(admin: ApiClient, kept: dict[str, Any]) -> None:
-    answer = admin.post(f"/v1/captures/{SHA256}/analyses", params={"priority": 9})
-    assert answer.status_code == 202
-    assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
-    assert answer.json()["id"] != kept["job"]["id"]
-    assert answer.json()["priority"] == 9
-    assert admin.post(f"/v1/captures/{'0' * 64}/analyses").status_code == 404
-
-
-def test_sending_reading_and_the_bytes_themselves_are_three_scopes(
-    client_with: Callable[..., ApiClient],
-) -> None:
-    writer = client_with(Scope.CAPTURES_WRITE)
-    reader = client_with(Scope.CAPTURES_READ)
-    assert send(writer).status_code == 202
-    assert send(reader).status_code == 403
-    assert reader.get(f"/v1/captures/{SHA256}").status_code == 200
-    assert writer.get(f"/v1/captures/{SHA256}").status_code == 403
-    assert reader.get(f"/v1/captures/{SHA256}/content").status_code == 403
-    assert client_with(Scope.EVIDENCE_READ).get(f"/v1/captures/{SHA256}/content").is_success
 
 
 def test_a_refused_body_is_read_on_for_a_while_so_that_the_answer_is_seen(

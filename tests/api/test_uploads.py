@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,8 @@ from analyzer.client import Client
 from analyzer.store.records import Scope
 from api import tus
 from api.main import create_app
-from tests.api.bodies import HANGS_UP, ask, ask_in_loop
-from tests.asgi import ApiClient, AsgiTransport
+from tests.api.bodies import HANGS_UP, PCAP, SHA256, ask, ask_in_loop, key
+from tests.asgi import ApiClient
 from tests.service import Service
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from analyzer.store import Store
     from api.settings import ServiceSettings
 
-PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + struct.pack("<IIII", 1, 0, 4, 4)
-PCAP += b"data" * 100
-SHA256 = hashlib.sha256(PCAP).hexdigest()
 SAMPLE = Path(__file__).resolve().parents[2] / "pcaps" / "rome-incident.pcapng"
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = TUS | {"Content-Type": "application/offset+octet-stream"}
@@ -38,10 +34,6 @@ PIECE = TUS | {"Content-Type": "application/offset+octet-stream"}
 
 def b64(data: bytes | str) -> str:
     return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
-
-
-def key(client: ApiClient) -> dict[str, str]:
-    return {"Authorization": client.headers["Authorization"]}
 
 
 def begin(client: ApiClient, length: int = len(PCAP), name: str = "night.pcap") -> str:
@@ -334,13 +326,6 @@ def test_a_kill_in_the_middle_of_a_piece_costs_only_what_was_not_safe(tmp_path: 
         assert list((tmp_path / "data" / "uploads").iterdir()) == []
     finally:
         service.stop()
-
-
-def test_the_client_of_this_project_speaks_it(app: FastAPI, admin: ApiClient) -> None:
-    transport = AsgiTransport(app)
-    with Client("http://127.0.0.1", key(admin)["Authorization"][7:], transport=transport) as client:
-        job = client.upload_resumable(SAMPLE)
-    assert job["capture"] == hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
 
 
 # What is refused, what ends
