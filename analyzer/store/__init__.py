@@ -17,7 +17,7 @@ from analyzer.errors import StoreUnavailable
 from analyzer.store import migrations
 from analyzer.store.audit import Audit
 from analyzer.store.captures import Captures
-from analyzer.store.database import Database, get_meta, set_meta
+from analyzer.store.database import Database, get_meta, set_meta, take
 from analyzer.store.findings import Findings
 from analyzer.store.folder import Folder, FolderLock
 from analyzer.store.idempotency import Idempotency
@@ -157,8 +157,12 @@ def _check_pair(parts: Parts) -> None:
         known = get_meta(connection, FOLDER_OF_DATABASE)
     if not known:
         with parts.database.write() as connection:
-            set_meta(connection, FOLDER_OF_DATABASE, mark)
-    elif known != mark:
+            take(connection, "audit", 0)  # two that open it for the first time take turns
+            known = get_meta(connection, FOLDER_OF_DATABASE)
+            if not known:
+                set_meta(connection, FOLDER_OF_DATABASE, mark)
+                known = mark
+    if known != mark:
         raise StoreUnavailable(
             f"cannot use {parts.database.url} with {parts.folder.root}:"
             " the database belongs to another data folder",

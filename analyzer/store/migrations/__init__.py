@@ -46,20 +46,17 @@ def upgrade(database: Database, target: str = "heads") -> tuple[str, str]:
         StoreUnavailable: The database is newer than this version, or refuses.
     """
     scripts = _scripts()
-    before = after = ""
+    before: str | None = None
     while True:
         with database.write() as connection:
             if database.dialect == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
             known = current(connection)
-            before = before or known
+            before = known if before is None else before
             step = _next_step(scripts, known, target)
             if not step:
                 return before, known
             _run(connection, scripts, step)
-            after = step
-        if not after:
-            return before, after
 
 
 def _next_step(scripts: ScriptDirectory, known: str, target: str) -> str:
