@@ -222,12 +222,11 @@ def _open_plain(path: Path) -> BufferedReader:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _failed("the worker left no such file") from error
-    file = os.fdopen(handle, "rb")
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
-        file.close()
+        os.close(handle)
         raise _failed("the worker left what is no plain file")
-    return file
+    return os.fdopen(handle, "rb")
 
 
 def _failed(reason: str) -> Problem:
