@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from analyzer.errors import UsageError
+from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.store.tables import AggregateQuery, FlowQuery, FlowSelection, selection_of
 from analyzer.store.tables.aggregate import MAX_GROUPS
 from analyzer.store.tables.columns import COLUMNS, DEFAULT_COLUMNS
@@ -42,7 +43,7 @@ Networks = Annotated[
     list[Words],
     Field(
         max_length=MAX_NETWORKS,
-        description="networks that count as inside, as CIDR; private ranges unless given",
+        description="networks that count as inside, as CIDR; as the service is set unless given",
     ),
 ]
 Since = Annotated[str, Field(max_length=64, description="not over before; RFC 3339, or a date")]
@@ -162,6 +163,10 @@ class HostFilter(FlowFilter):
 
     inside_network: Networks = Field(default=[])
 
+    def networks(self, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """What counts as inside: as asked, else as the service is set, else private ranges."""
+        return tuple(self.inside_network) or usual or PRIVATE_NETWORKS
+
 
 class HostList(HostFilter):
     """Which hosts, in which order, how many."""
@@ -177,17 +182,19 @@ class HostList(HostFilter):
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_HOSTS)
     cursor: Cursor = ""
 
-    def query(self) -> HostQuery:
+    def query(self, inside: tuple[str, ...]) -> HostQuery:
         """The same for the tables.
+
+        Args:
+            inside: Networks the service counts as inside; none for the private ranges.
 
         Raises:
             UsageError: A value cannot be read.
         """
-        plain = HostQuery(selection=self.selection())
         return HostQuery(
-            selection=plain.selection,
+            selection=self.selection(),
             is_inside=None if not self.side else self.side == "inside",
-            inside=tuple(self.inside_network) or plain.inside,
+            inside=self.networks(inside),
             has_findings=self.with_findings,
             sort=self.sort,
             limit=self.limit,

@@ -12,7 +12,7 @@ from analyzer.store.tables.host import Part
 from analyzer.store.tables.hosts import MAX_ADDRESS_CHARS, Host
 from analyzer.store.tables.known import KnownFinding
 from analyzer.times import rfc3339
-from api.dependencies import CallerDep, CapturesReader, StoreDep
+from api.dependencies import CallerDep, CapturesReader, SettingsDep, StoreDep
 from api.errors import responses
 from api.routing import ServiceRouter
 from api.schemas_table_answers import (
@@ -37,11 +37,12 @@ router = ServiceRouter(prefix="/v1/hosts", tags=["hosts"])
 )
 def list_hosts(
     store: StoreDep,
+    settings: SettingsDep,
     caller: CapturesReader,  # noqa: ARG001 - checks the scope
     asked: Annotated[HostList, Query()],
 ) -> HostsOut:
     """Lists addresses inside and outside, the largest first unless told otherwise."""
-    page = store.tables.hosts(asked.query())
+    page = store.tables.hosts(asked.query(settings.networks_inside()))
     return HostsOut(
         data=[host_out(host) for host in page.hosts],
         page=TablePage(
@@ -61,15 +62,17 @@ def list_hosts(
     responses=responses("bad-request", "limit-reached"),
 )
 def read_host(
+    *,
     address: Annotated[str, Path(max_length=MAX_ADDRESS_CHARS)],
     store: StoreDep,
+    settings: SettingsDep,
     caller: CapturesReader,  # noqa: ARG001 - checks the scope
     known: CallerDep,
     asked: Annotated[HostFilter, Query()],
 ) -> HostDetailOut:
     """Shows one address: peers, ports, captures, and for callers who may read them its findings."""
-    plain = HostQuery(selection=asked.selection())
-    query = HostQuery(selection=plain.selection, inside=tuple(asked.inside_network) or plain.inside)
+    inside = asked.networks(settings.networks_inside())
+    query = HostQuery(selection=asked.selection(), inside=inside)
     detail = store.tables.host(address, query)
     findings = detail.findings if known.may(Scope.FINDINGS_READ) else ()
     return HostDetailOut(

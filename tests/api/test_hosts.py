@@ -17,6 +17,7 @@ from tests.tables import found_in, keep_tables, observed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PUBLIC = ("198.51.100.0/24",)
 SAMPLE = Path(__file__).resolve().parents[2] / "pcaps" / "rome-incident.pcapng"
 MINER = "10.20.0.14"
 POOL = "xmr.2miners.com"
@@ -145,3 +146,18 @@ def test_what_makes_no_sense_is_a_problem(
     response = clients["admin"].get(path, params=params)
     assert response.status_code == 400
     assert response.json()["hint"]
+
+
+def test_inside_is_what_the_service_is_set_to(tmp_path: Path) -> None:
+    seen = observed(SAMPLE)
+    with Store.open(tmp_path / "data") as store:
+        keep_tables(store, seen, found_in(seen), b"rome")
+        settings = ServiceSettings(data=store.folder.root, inside=",".join(PUBLIC), auth=False)
+        client = ApiClient(create_app(settings, store), {})
+
+        rows = client.get("/v1/hosts", params={"side": "inside"}).json()["data"]
+        one = client.get("/v1/hosts/198.51.100.77").json()["host"]
+        client.close()
+
+    assert {row["address"].rsplit(".", 1)[0] for row in rows} == {"198.51.100"}
+    assert one["inside"] is True
