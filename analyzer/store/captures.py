@@ -89,7 +89,8 @@ class Captures:
             }
             with self._parts.database.write() as connection:
                 created = self._insert(connection, row)
-                job_id = "" if reanalyse else _standing_job(connection, sha256)
+                # A deletion took the tables of earlier jobs with it.
+                job_id = "" if reanalyse or created else _standing_job(connection, sha256)
                 if not job_id:
                     job_id = self._jobs.insert(connection, sha256, by=by, priority=priority)
                 detail = {"name": row["name"], "size_bytes": size_bytes, "job": job_id}
