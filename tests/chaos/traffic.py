@@ -93,10 +93,12 @@ class Traffic:
 
     def _upload(self, client: httpx.Client, chance: random.Random) -> None:
         while not self._stop.is_set():
-            waiting = [one for one in self._plan if one.sha256 not in self._promises.accepted]
+            with self._promises.guard:
+                accepted = set(self._promises.accepted)
+            waiting = [one for one in self._plan if one.sha256 not in accepted]
             if not waiting:
                 return
-            known = [one for one in self._plan if one.sha256 in self._promises.accepted]
+            known = [one for one in self._plan if one.sha256 in accepted]
             again = bool(known) and chance.random() < 0.15
             sample = chance.choice(known if again else waiting[:4])
             if chance.random() < 0.5:
@@ -114,7 +116,8 @@ class Traffic:
     def _comment(self, client: httpx.Client, chance: random.Random) -> None:
         number = 0
         while not self._stop.is_set():
-            known = sorted({key for key, _ in self._promises.seen})
+            with self._promises.guard:
+                known = sorted({key for key, _ in self._promises.seen})
             if known:
                 number += 1
                 text = f"{chance.getrandbits(64):x} {number}"
@@ -213,9 +216,9 @@ def poll(client: httpx.Client, promises: Promises, *, limit: int) -> bool:
     answer = client.get("/v1/findings", params=query)
     assert answer.status_code == 200, f"poll answered {answer.status_code}: {answer.text[:300]}"
     page = answer.json()
-    for finding in page["data"]:
-        promises.seen[finding["id"], finding["version"]] += 1
-    promises.cursor = page["page"]["next_cursor"]
+    with promises.guard:
+        promises.seen.update((one["id"], one["version"]) for one in page["data"])
+        promises.cursor = page["page"]["next_cursor"]
     return bool(page["data"])
 
 
