@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from analyzer.detectors import BUILTIN
 from analyzer.engine import MAX_FINDINGS_PER_DETECTOR
@@ -32,7 +33,11 @@ DAMAGE = {
 MAX_WARNINGS = 32
 MAX_CONTAINERS, MAX_VALUES = 1_000_000, 4_000_000
 MAX_TEXT_CHARS = 4096
+MAX_DEPTH = 32
+"""Of values within values; ours go six deep, and whoever writes them again takes them apart."""
+
 MAX_FINDING_BYTES = 1 << 20
+LISTS = ("evidence", "attack", "not_visible", "next_steps", "flow_ids")
 FINDING_ID = re.compile(r"f-[0-9a-f]{10,64}")
 REPLACEMENT = "\ufffd"
 UNSTORABLE = str.maketrans(dict.fromkeys((0, *range(55296, 57344)), REPLACEMENT))
@@ -61,10 +66,10 @@ def read_report(folder: Path, sha256: str) -> dict[str, Any]:
     if data.count(b"{") + data.count(b"[") > MAX_CONTAINERS or data.count(b",") > MAX_VALUES:
         raise _bad("it holds too many values")
     try:
-        report = json.loads(data, parse_constant=_refuse)
+        report = json.loads(data, parse_constant=_refuse, parse_float=_number)
+        report = _storable(report, MAX_DEPTH)
     except (ValueError, RecursionError) as error:
         raise _bad(f"it is no JSON: {error}") from error
-    report = _storable(report)
     try:
         _check(report, sha256)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -171,7 +176,8 @@ def _check_finding(document: dict[str, Any], sha256: str) -> None:
         flow.community_id or "",
     ]
     texts += [*finding.attack, *finding.not_visible, *finding.next_steps]
-    texts += [reason.summary for reason in finding.evidence]
+    texts += [text for reason in finding.evidence for text in (reason.kind, reason.summary)]
+    texts += [finding.capture.path, *finding.capture.paths]
     if not all(isinstance(text, str) and len(text) <= MAX_TEXT_CHARS for text in texts):
         raise TypeError("a finding's text is none, or too long")
     numbers: list[object] = [
@@ -184,23 +190,35 @@ def _check_finding(document: dict[str, Any], sha256: str) -> None:
     numbers += [number for reason in finding.evidence for number in reason.packets]
     if not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers):
         raise TypeError("a finding's number is none")
+    if not all(isinstance(reason.weight, int | float) for reason in finding.evidence):
+        raise TypeError("the weight of a reason is no number")
+    if not all(isinstance(document[name], list) for name in LISTS):
+        raise TypeError("a finding's list is none")
     if not isinstance(document["attributes"], dict):
         raise TypeError("a finding's attributes are none")
     if len(json.dumps(document)) > MAX_FINDING_BYTES:
         raise ValueError("a finding is too large")
 
 
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _storable(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return value.translate(UNSTORABLE) if not value.isprintable() else value
+    if isinstance(value, list | dict) and not depth:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_storable(item, depth - 1) for item in value]
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_storable(key, depth): _storable(item, depth - 1) for key, item in value.items()}
     return value
 
 
-def _refuse(name: str) -> None:
+def _number(text: str) -> float:
+    """A number with a fraction or an exponent; JSON cannot write what is infinite."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text[:20])
+
+
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 

@@ -43,6 +43,14 @@ def test_an_honest_report_is_read_as_it_is(tmp_path: Path, honest: dict[str, Any
     assert warnings_of(report) == []
 
 
+def nested(depth: int) -> object:
+    """Lists within lists."""
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def without(key: str) -> Callable[[dict[str, Any]], object]:
     return lambda report: report.pop(key)
 
@@ -74,6 +82,14 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         lambda report: report["findings"][0]["flow"].update(src_ip=10),
         lambda report: report["findings"][0]["flow"].update(dst_port="443"),
         lambda report: report["findings"][0]["evidence"][0].update(packets=[-1]),
+        lambda report: report["findings"][0]["evidence"][0].update(weight="heavy"),
+        lambda report: report["findings"][0]["evidence"][0].update(weight=None),
+        lambda report: report["findings"][0]["evidence"][0].update(kind={"a": 1}),
+        lambda report: report["findings"][0].update(attack={"T1496": 1}),
+        lambda report: report["findings"][0]["capture"].update(path=["a", "b"]),
+        lambda report: report["findings"][0]["capture"].update(paths=[1, 2]),
+        lambda report: report["findings"][0].update(attributes={"deep": nested(500)}),
+        lambda report: report["findings"][0].update(attributes={"deep": nested(900)}),
         lambda report: report.update(findings={"id": 1}),
         lambda report: report.update(findings=[3]),
         lambda report: report["quality"].update(issue_counts={"capture.bad": "many"}),
@@ -89,6 +105,19 @@ def test_a_report_that_is_none_is_refused(
     spoil(report)
     with pytest.raises(BadResult, match="cannot use the worker's report"):
         read_report(left(tmp_path, report), honest["capture"]["sha256"])
+
+
+def test_a_number_that_no_json_can_carry_on_is_refused(
+    tmp_path: Path, honest: dict[str, Any]
+) -> None:
+    """Python reads 1e999 as infinity and would write `Infinity` into every page of findings."""
+    report = json.loads(json.dumps(honest))
+    report["findings"][0]["attributes"]["rate"] = "HUGE"
+    text = json.dumps(report)
+    for number in ("1e999", "-1e999", "Infinity"):
+        (tmp_path / "report.json").write_text(text.replace('"HUGE"', number))
+        with pytest.raises(BadResult, match="is no JSON number"):
+            read_report(tmp_path, honest["capture"]["sha256"])
 
 
 @pytest.mark.parametrize("padding", [[[]] * 5000, [{}] * 5000, [0] * 9000])
