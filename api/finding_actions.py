@@ -76,7 +76,7 @@ def _check(wanted: BulkAction) -> None:
         raise Problem("bad-request", detail=f"cannot {wanted.action} without {needed}")
     allowed = {needed, MAY_HAVE.get(wanted.action, "")}
     for name in MEMBERS:
-        if name in wanted.model_fields_set and name not in allowed:
+        if getattr(wanted, name) is not None and name not in allowed:
             raise Problem("bad-request", detail=f"cannot use {name} with {wanted.action}")
 
 

@@ -17,7 +17,7 @@ from analyzer.store.records import Comment, FindingVersion, StoredFinding, Triag
 from api.cursors import cursor_headers, header_docs, read_cursor, write_cursor
 from api.dependencies import FindingsReader, FindingsTriager, StoreDep
 from api.errors import Problem, responses
-from api.etag import etag_of_body, is_unchanged, parse_if_match
+from api.etag import MAX_HEADER_CHARS, etag_of_body, is_unchanged, parse_if_match
 from api.finding_actions import act
 from api.routing import ServiceRouter
 from api.schemas import MAX_ID_CHARS, time_text
@@ -46,6 +46,13 @@ PAGE = "page"
 
 BLOCK_BYTES = 64 * 1024
 ETAG = {"ETag": {"description": "version and digest", "schema": {"type": "string"}}}
+
+
+def _condition(name: str, text: str) -> dict[str, Any]:
+    """A header that `api.etag` reads, for OpenAPI; it is asked for by hand where it is required."""
+    schema = {"type": "string", "maxLength": MAX_HEADER_CHARS}
+    return {"parameters": [{"name": name, "in": "header", "description": text, "schema": schema}]}
+
 
 router = ServiceRouter(prefix="/v1/findings", tags=["findings"])
 FindingId = Annotated[
@@ -125,6 +132,7 @@ def act_on_findings(wanted: BulkAction, store: StoreDep, caller: FindingsTriager
         304: {"description": "it is as `If-None-Match` says"},
         **responses("bad-request", "not-acceptable"),
     },
+    openapi_extra=_condition("If-None-Match", "ETags that the client has"),
 )
 def read_finding(
     finding_id: FindingId,
@@ -146,6 +154,7 @@ def read_finding(
         200: {"headers": ETAG},
         **responses("bad-request", "stale-version", "precondition-required"),
     },
+    openapi_extra=_condition("If-Match", "required: the ETag that was read, or *"),
 )
 def triage_finding(
     finding_id: FindingId,
