@@ -12,7 +12,13 @@ import sqlalchemy as sa
 
 from analyzer.errors import ConflictError, NotFoundError, StoreUnavailable, UsageError
 from analyzer.store import schema
-from analyzer.store.folder import OWNER_ONLY_FOLDER, held_alone, sync_file, sync_folder
+from analyzer.store.folder import (
+    OWNER_ONLY_FILE,
+    OWNER_ONLY_FOLDER,
+    held_alone,
+    sync_file,
+    sync_folder,
+)
 from analyzer.store.parts import page_size
 from analyzer.store.records import Actor, Analysis, Job, JobState, StoredCapture
 
@@ -77,7 +83,7 @@ class Captures:
             StoreUnavailable: The disk or the database refuses; the part may still be there.
         """
         _on_disk(part)  # which may take long, so not within the lock
-        with self._alone():
+        with self._alone(), self._given_back(part, sha256):
             self._keep(part, sha256)
             row = {
                 "sha256": sha256,
@@ -115,6 +121,30 @@ class Captures:
         """Nobody else, in no process, takes in or deletes a capture meanwhile."""
         with self._files, held_alone(self._parts.folder.files_lock):
             yield
+
+    @contextlib.contextmanager
+    def _given_back(self, part: Path, sha256: str) -> Iterator[None]:
+        """Makes a file that got no row a part again: on a full disk it would take room for nothing.
+
+        On PostgreSQL a transaction may end well although nobody hears of it, so the file stays;
+        should it have no row, the next start removes it.
+        """
+        try:
+            yield
+        except StoreUnavailable:
+            path = self._parts.folder.capture_path(sha256)
+            if self._parts.database.dialect == "sqlite" and not part.exists():
+                with contextlib.suppress(OSError, StoreUnavailable):
+                    if not self._has_file(sha256):
+                        path.replace(part)
+                        part.chmod(OWNER_ONLY_FILE)
+            raise
+
+    def _has_file(self, sha256: str) -> bool:
+        """Whether a row says that the capture's file is here."""
+        query = sa.select(COLUMNS.deleted).where(COLUMNS.sha256 == sha256)
+        with self._parts.database.read() as connection:
+            return connection.execute(query).scalar() is False
 
     def _insert(self, connection: sa.Connection, row: dict[str, Any]) -> bool:
         sha256 = row["sha256"]

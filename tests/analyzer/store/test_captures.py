@@ -158,6 +158,26 @@ def test_a_full_disk_is_said_and_leaves_no_row(
     assert adopt(store).created, "and it can be sent again"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_that_is_full_gives_the_bytes_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = analysed(store, b"known").capture
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("cannot use the database: disk is full")
+
+    monkeypatch.setattr(store.jobs, "insert", full)
+    for content in (b"new", b"known"):
+        with pytest.raises(StoreUnavailable, match="disk is full"):
+            adopt(store, content, reanalyse=True)
+    monkeypatch.undo()
+
+    assert [path.read_bytes() for path in store.folder.uploads.iterdir()] == [b"new"]
+    assert store.captures.path(known).read_bytes() == b"known"
+    assert [path.name for path in store.folder.captures.rglob("?" * 64)] == [known]
+
+
 def test_pages_are_newest_first_and_go_on_behind_a_capture(store: Store) -> None:
     sent = [adopt(store, b"%d" % n, name=f"{n}%.pcap").capture.sha256 for n in range(5)]
 
