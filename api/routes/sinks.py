@@ -118,13 +118,15 @@ def test_sink(
     sink_id: SinkId,
     state: StateDep,
     store: StoreDep,
-    caller: Admin,  # noqa: ARG001 - checks the scope
+    caller: Admin,
 ) -> TrialOut:
     """Sends, now, a finding that says it is a test, and tells what became of it.
 
     The sink stays as it is, whatever the receiver answers, and may be disabled.
     """
-    return trial_out(dispatcher_of(state).test(store.sinks.get(sink_id)))
+    sink = store.sinks.get(sink_id)
+    store.audit.record(caller, "sink.test", sink_id, {"name": sink.name})
+    return trial_out(dispatcher_of(state).test(sink))
 
 
 @router.get("/{sink_id}/deliveries", summary="What became of each delivery")

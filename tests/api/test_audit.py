@@ -48,3 +48,18 @@ def test_a_changed_entry_is_named(admin: ApiClient, store: Store) -> None:
         connection.execute(changed.values(actor="key:somebody-else"))
     answer = admin.get("/v1/audit/verify").json()
     assert (answer["intact"], answer["broken_at"]) == (False, 3)
+
+
+def test_a_trial_of_a_sink_is_noted_because_something_is_sent(
+    admin: ApiClient, store: Store
+) -> None:
+    config = {"url": "https://localhost/", "secrets": ["whsec_" + "A" * 43 + "="]}
+    wanted = {"name": "soc", "kind": "webhook", "config": config, "enabled": False}
+    made = admin.post("/v1/sinks", json=wanted).json()
+    assert admin.post(f"/v1/sinks/{made['id']}/test").json()["outcome"] == "retry"
+    entry = store.audit.page(limit=1000)[-1]
+    assert (entry.action, entry.subject) == ("sink.test", made["id"])
+    assert entry.actor.startswith("key:")
+    assert entry.source_ip
+    assert entry.request_id
+    assert "AAAA" not in str(entry)
