@@ -158,6 +158,14 @@ def refusal(scope: Scope, settings: ServiceSettings) -> Problem | None:
         return Problem("bad-request", detail="cannot take a path or query of that length")
     if "\0" in path or b"%00" in query or b"\0" in query:
         return Problem("bad-request", detail="cannot take a path or query with a NUL character")
+    names = {name for name, _ in headers}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        # Somebody on the way may take the other one for the body's length (RFC 9112 §6.1).
+        return Problem(
+            "bad-request",
+            detail="cannot take a body with both Content-Length and Transfer-Encoding",
+            headers={"Connection": "close"},
+        )
     host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
     if not is_our_host(host, settings):
         return Problem("misdirected", detail=f"cannot answer for the host {host!r}")

@@ -73,6 +73,22 @@ def test_a_connection_that_is_used_in_time_stays(
         assert len(used) == 1
 
 
+def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_is_read(
+    app: FastAPI, settings: ServiceSettings
+) -> None:
+    """What one program takes for the body is the next request to another."""
+    body = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = b"POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % len(body)
+    with (
+        in_thread(app, settings) as port,
+        socket.create_connection(("127.0.0.1", port), START_S) as connection,
+    ):
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert b"200 OK" not in answers
+
+
 def trickled_until_closed(connection: socket.socket) -> bool:
     """Sends a byte now and then until the other side hangs up; False when it does not."""
     connection.settimeout(0.05)
