@@ -95,7 +95,7 @@ def tables(checking: Checking) -> Iterator[Problem]:
         problems = [problem for problem in found if problem]
         if row["current"] and _flows_of(row["report"]) and not (folder / "flows.parquet").exists():
             problems.append(_missing(row["id"]))
-        if problems and _is_kept(checking, row["id"]):
+        if problems and _is_kept(checking, row["id"], current=row["current"]):
             yield from problems
 
 
@@ -138,13 +138,14 @@ def parquet_problem(path: Path, *, deep: bool) -> str:
     return "" if rows == expected else f"it has {rows} rows, not {expected}"
 
 
-def _is_kept(checking: Checking, analysis_id: str) -> bool:
+def _is_kept(checking: Checking, analysis_id: str, *, current: bool) -> bool:
     """False if the analysis was superseded, or its capture deleted, while it was looked at."""
     analyses, held = schema.analyses, schema.captures
     query = (
         sa.select(analyses.c.id)
         .join(held, held.c.sha256 == analyses.c.capture)
-        .where(analyses.c.id == analysis_id, held.c.deleted.is_(False))
+        .where(analyses.c.id == analysis_id, analyses.c.current.is_(current))
+        .where(held.c.deleted.is_(False))
     )
     with checking.store.database.read() as connection:
         return connection.execute(query).first() is not None
