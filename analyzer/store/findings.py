@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from analyzer.store.parts import Parts
     from analyzer.store.queries import Order
 
-MAX_EXAMINED = 5000
+MAX_EXAMINED = 2000
 """Findings one page looks at; behind that it ends, possibly short, with a place to go on from."""
 
 LEAST_BATCH = 200

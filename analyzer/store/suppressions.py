@@ -271,18 +271,11 @@ class Suppressions:
                 raise ConflictError(
                     f"cannot end suppression {suppression_id}: it is {row['state']} already"
                 )
-            before = Shades.load(connection)
             ended = sa.update(TABLE).where(TABLE.c.id == suppression_id)
             connection.execute(
                 ended.values(state=str(state), ended_ns=now_ns, ended_by=by.name, end_reason=reason)
             )
-            after = Shades.load(connection)
-            # Superseded ones too: some readers ask for them.
-            shown = [
-                finding.id
-                for finding in _every(connection)
-                if before.shade(finding).suppressed_by and not after.shade(finding).suppressed_by
-            ]
+            shown = list(_shown_again(connection, compile_scope(row["scope"])))
             changes = [
                 Change(
                     row=row,
@@ -295,6 +288,17 @@ class Suppressions:
             publish(connection, changes, by=by.name, now_ns=now_ns, reason=reason)
             detail = {"reason": reason, "shows": len(shown)}
             self._audit.write(connection, by, f"suppression.{state}", suppression_id, detail)
+
+
+def _shown_again(connection: sa.Connection, matches: Matcher) -> Iterator[str]:
+    """Ids of what an ended scope hid and no other one hides; of superseded findings as well.
+
+    Some readers ask for those, too.
+    """
+    others = Shades.load(connection)
+    for finding in _every(connection):
+        if matches(Subject(finding)) and not others.shade(finding).suppressed_by:
+            yield finding.id
 
 
 def _count_hits(connection: sa.Connection, matchers: Mapping[str, Matcher]) -> Counter[str]:
