@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from analyzer.errors import NotFoundError, OutgateError
 from analyzer.intake import Kept, Part, clean_name, keep
@@ -237,6 +238,25 @@ def read_capture(sha256: Sha256, store: StoreDep, caller: CapturesReader) -> Cap
     return capture_detail(capture, store.captures.current_analysis(sha256))
 
 
+class CaptureFile(FileResponse):
+    """The file of a capture, which may be deleted while it is asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it.
+
+        Raises:
+            Problem: 410, it went meanwhile.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        except RuntimeError as error:  # what it raises before it begins
+            if not isinstance(error.__context__, FileNotFoundError):
+                raise
+            raise Problem(
+                "gone", detail="cannot give back the capture: it was just deleted"
+            ) from error
+
+
 @router.get(
     "/{sha256}/content",
     summary="The file itself",
@@ -269,7 +289,7 @@ def read_capture_content(
     media_type = (
         "application/octet-stream" if capture.compression else MEDIA_TYPES.get(capture.format)
     )
-    return FileResponse(
+    return CaptureFile(
         path,
         media_type=media_type or "application/octet-stream",
         headers={"Content-Disposition": _disposition(capture), "ETag": f'"{sha256}"'},

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from analyzer.store.records import JobState
 
 if TYPE_CHECKING:
+    import pytest
+
     from analyzer.store import Store
     from tests.asgi import ApiClient
 
@@ -33,3 +35,15 @@ def test_bytes_that_come_again_after_their_deletion_are_analysed_again(
     assert (again.status_code, again.json()["created"]) == (202, True)
     assert again.json()["job"]["id"] != job.id
     assert store.jobs.get(again.json()["job"]["id"]).state is JobState.QUEUED
+
+
+def test_a_file_that_goes_while_it_is_asked_for_is_gone_and_no_fault(
+    admin: ApiClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = admin.post("/v1/captures", content=PCAP, headers=TYPE).json()["capture"]["sha256"]
+    file = store.folder.capture_path(sha256)
+    # The last thing that happens before the file is sent.
+    monkeypatch.setattr(store.audit, "record", lambda *_: file.unlink())
+    answer = admin.get(f"/v1/captures/{sha256}/content")
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+    assert str(store.folder.captures) not in answer.text
