@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from analyzer.store.parts import Parts
 
 MAX_OPEN = 1000
+MAX_OPEN_EACH = 250
+"""Of everybody and of one caller: uploads cost nothing to open, and last for days."""
+
 MAX_LISTED = 10_000
 TABLE = schema.uploads
 COLUMNS = TABLE.c
@@ -51,13 +54,7 @@ class Uploads:
             "expires_ns": expires_ns,
         }
         with self._parts.database.write() as connection:
-            still_open = sa.select(sa.func.count()).select_from(TABLE)
-            still_open = still_open.where(COLUMNS.capture == "")
-            if connection.execute(still_open).scalar_one() >= MAX_OPEN:
-                raise LimitError(
-                    f"cannot open an upload: {MAX_OPEN} are open",
-                    hint="finish or delete some, or wait until they expire",
-                )
+            _check_room(connection, by)
             connection.execute(sa.insert(TABLE).values(**row))
         return self.get(row["id"])
 
@@ -123,6 +120,17 @@ class Uploads:
         query = sa.select(TABLE).order_by(COLUMNS.created_ns, COLUMNS.id).limit(MAX_LISTED)
         with self._parts.database.read() as connection:
             return [_upload(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _check_room(connection: sa.Connection, by: Actor) -> None:
+    still_open = sa.select(sa.func.count()).select_from(TABLE).where(COLUMNS.capture == "")
+    own = still_open.where(COLUMNS.created_by == by.name)
+    for query, most, whose in ((still_open, MAX_OPEN, ""), (own, MAX_OPEN_EACH, " of yours")):
+        if connection.execute(query).scalar_one() >= most:
+            raise LimitError(
+                f"cannot open an upload: {most}{whose} are open",
+                hint="finish or delete some, or wait until they expire",
+            )
 
 
 def _upload(row: Mapping[str, Any]) -> Upload:

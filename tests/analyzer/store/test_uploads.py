@@ -4,6 +4,7 @@ import pytest
 
 from analyzer.errors import ConflictError, LimitError, NotFoundError
 from analyzer.store import Store, uploads
+from analyzer.store.records import Actor, Upload
 from tests.builders_store import ANA, EPOCH_NS
 
 
@@ -47,3 +48,18 @@ def test_only_so_many_are_open_at_once(store: Store, monkeypatch: pytest.MonkeyP
 
     store.uploads.finish(first.id, capture="ab", job_id="j-1")
     store.uploads.create(length=9, metadata={}, by=ANA, expires_ns=2**62)
+
+
+def test_one_caller_leaves_room_for_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_OPEN_EACH", 2)
+    first, second = Actor(name="key:a"), Actor(name="key:b")
+
+    def begin(by: Actor) -> Upload:
+        return store.uploads.create(length=10, metadata={}, by=by, expires_ns=2**62)
+
+    begun = [begin(first) for _ in range(2)]
+    with pytest.raises(LimitError, match="2 of yours are open"):
+        begin(first)
+    begin(second)
+    store.uploads.delete(begun[0].id)
+    begin(first)
