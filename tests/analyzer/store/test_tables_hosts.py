@@ -192,8 +192,20 @@ def test_shares_come_from_the_finding_where_the_table_is_gone(rome: Store, store
 
 def mined(flow_id: int, wallet: str = WALLET) -> list[dict[str, Any]]:
     common: dict[str, Any] = {"flow_id": flow_id, "shape": "valid", "dialects": "cryptonote"}
-    login: dict[str, Any] = {"kind": "login", "role": "miner", "up": True, "method": "login", "wallet": wallet}
-    share: dict[str, Any] = {"kind": "submit", "role": "miner", "up": True, "method": "submit", "worker": "rig1"}
+    login: dict[str, Any] = {
+        "kind": "login",
+        "role": "miner",
+        "up": True,
+        "method": "login",
+        "wallet": wallet,
+    }
+    share: dict[str, Any] = {
+        "kind": "submit",
+        "role": "miner",
+        "up": True,
+        "method": "submit",
+        "worker": "rig1",
+    }
     answer = {"kind": "result", "role": "pool", "method": "submit", "outcome": "rejected"}
     return [
         row("mining", **common, frame=number, **one)
