@@ -139,11 +139,11 @@ class Dispatcher:
             pump.stop()
         for pump in self._pumps.values():
             pump.join(max(0.0, end - time.monotonic()))
-        alive = self.alive or any(pump.is_alive() for pump in self._pumps.values())
-        if not alive:
-            self._thread = None
-            self._pumps.clear()
-        return not alive
+        if self.alive or any(pump.is_alive() for pump in self._pumps.values()):
+            return False
+        self._thread = None
+        self._pumps.clear()
+        return True
 
     @property
     def alive(self) -> bool:
@@ -247,11 +247,8 @@ class _Pump(threading.Thread):
 
     def serves(self, sink: Sink) -> bool:
         """Whether the sink is still as it was."""
-        return (sink.kind, sink.format, sink.config) == (
-            self._sink.kind,
-            self._sink.format,
-            self._sink.config,
-        )
+        own = self._sink
+        return (sink.kind, sink.format, sink.config) == (own.kind, own.format, own.config)
 
     def run(self) -> None:
         sender: Sender | None = None
@@ -260,7 +257,8 @@ class _Pump(threading.Thread):
                 if sender is None:
                     if not self._store.sinks.get(self._sink.id).enabled:
                         return  # it was disabled after the list of sinks was read
-                    sender = self._opened()
+                    around = self._settings.surroundings()
+                    sender = open_sender(self._sink.kind, self._sink.config, around)
                 pause_s = self._round(sender)
             except Exception as error:
                 # Whatever it is (the database, a sender's own fault): this thread goes on.
@@ -271,13 +269,10 @@ class _Pump(threading.Thread):
         if sender is not None:
             sender.close()
 
-    def _opened(self) -> Sender:
-        return open_sender(self._sink.kind, self._sink.config, self._settings.surroundings())
-
     def _failed(self, error: Exception) -> float:
-        said = str(error) if isinstance(error, OutgateError) else type(error).__name__
+        said = one_line(str(error) if isinstance(error, OutgateError) else type(error).__name__)
         try:
-            self._store.sinks.record_result(self._sink.id, error=one_line(said))
+            self._store.sinks.record_result(self._sink.id, error=said)
         except Exception:
             log.exception("cannot record what became of sink %s", self._sink.id)
         return self._rest_s()
@@ -297,7 +292,7 @@ class _Pump(threading.Thread):
         deliveries, messages = self._prepared(due)
         if not messages:
             return 0.0
-        outcomes = sender.deliver(messages)
+        outcomes = self._sent(sender, messages)
         if len(outcomes) != len(messages):
             raise RuntimeError(f"{len(outcomes)} outcomes for {len(messages)} messages")
         self._keep(self._steps(deliveries, outcomes))
@@ -313,13 +308,22 @@ class _Pump(threading.Thread):
             return asked_s
         return max(asked_s, self._rest_s())
 
+    def _sent(self, sender: Sender, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """What became of each; a message that a sender fails on must not stop the others."""
+        try:
+            return sender.deliver(messages)
+        except Exception as error:
+            log.exception("cannot send to sink %s", self._sink.id)
+            if len(messages) == 1:
+                return [Retry(f"cannot be sent: {type(error).__name__}")]
+        return [outcome for message in messages for outcome in self._sent(sender, [message])]
+
     def _wait_s(self) -> float:
         """Until the next delivery is due, or the outbox is looked at anyway."""
-        next_ns = self._store.outbox.next_due_ns(self._sink.id)
+        poll_s, next_ns = self._settings.poll_s, self._store.outbox.next_due_ns(self._sink.id)
         if next_ns is None:
-            return self._settings.poll_s
-        left_s = (next_ns - self._store.now_ns()) / NS_PER_SECOND
-        return min(self._settings.poll_s, max(0.05, left_s))
+            return poll_s
+        return min(poll_s, max(0.05, (next_ns - self._store.now_ns()) / NS_PER_SECOND))
 
     def _prepared(self, due: Sequence[Delivery]) -> tuple[list[Delivery], list[Message]]:
         """What is to be sent; what is not, or cannot be written, is recorded right away."""
@@ -390,7 +394,7 @@ class _Pump(threading.Thread):
                     break
                 except Exception:
                     log.exception("cannot record what sink %s was sent; again", self._sink.id)
-                failures += 1
+                    failures += 1
                 rest_s = min(MAX_PAUSE_S, self._settings.base_s * 2.0 ** min(failures, 10))
                 if self._stopping.wait(rest_s):
                     return

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ import pytest
 
 from analyzer.errors import StoreUnavailable
 from analyzer.push import Dispatcher
+from analyzer.sinks import Message, Outcome
+from analyzer.sinks.webhook import WebhookSender
 from analyzer.store import Store
 from analyzer.store.outbox import Outbox
 from analyzer.store.records import SERVICE, DeliveryState
@@ -277,6 +279,27 @@ def test_a_senders_own_fault_ends_no_thread(store: Store, monkeypatch: pytest.Mo
                 patched.setattr("analyzer.sinks.webhook.WebhookSender.deliver", faulty)
                 until(lambda: len(faults) > 2, "it is tried again")
             until_counted(store, sink, DELIVERED, 1)
+
+
+def test_a_message_a_sender_cannot_handle_keeps_no_other_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver = WebhookSender.deliver
+
+    def faulty(self: WebhookSender, messages: Sequence[Message]) -> Sequence[Outcome]:
+        if any(message.finding["title"] == "finding 2" for message in messages):
+            raise UnicodeError
+        return deliver(self, messages)
+
+    monkeypatch.setattr(WebhookSender, "deliver", faulty)
+    with receiver() as server:
+        sink = add_sink(store, url=server.url)
+        found(store, [document(1), document(2), document(3)])
+        with pushing(store, max_attempts=3):
+            until_counted(store, sink, DELIVERED, 2)
+            (dead,) = until_counted(store, sink, DEAD, 1)
+
+    assert dead.error == "cannot be sent: UnicodeError (attempt 3)"
 
 
 def test_changed_and_deleted_sinks_are_followed(store: Store) -> None:
