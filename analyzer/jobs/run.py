@@ -80,7 +80,8 @@ class JobRun:
     def _fail_by(self, error: Exception) -> None:
         """Ends a job that met a defect of ours, or a machine in trouble."""
         ours = not isinstance(error, (OutgateError, OSError))
-        message = str(error) if isinstance(error, OutgateError) else f"cannot run the job: {error}"
+        said = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+        message = said if isinstance(error, OutgateError) else f"cannot run the job: {said}"
         try:
             self._fail(
                 SERVICE_ERROR,

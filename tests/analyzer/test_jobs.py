@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -287,6 +288,19 @@ def test_a_store_that_refuses_for_a_while_costs_no_result(
         assert supervisor.alive
     assert (done.state, done.findings) == (JobState.SUCCEEDED, 3)
     assert (local.folder.tables_path(done.analysis_id) / "flows.parquet").is_file()
+
+
+def test_what_a_job_failed_of_names_no_path_of_the_service(
+    server: ForkServer, local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("analyzer.jobs.run.remove_tree", full)
+    with Supervisor(local, QUICK, server=server):
+        done = ended(local, add(local, ROME))
+    assert done.state is JobState.FAILED
+    assert done.error_message == "cannot run the job: no space left on device"
 
 
 def test_a_defect_of_the_service_itself_fails_the_job_and_nothing_else(
