@@ -10,7 +10,7 @@ import stat
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analyzer.store.tables import shapes
 from analyzer.store.tables.sources import flow_counts
@@ -27,6 +27,15 @@ MAX_REMEMBERED_FILES = 50_000
 MAX_GAPS_NAMED = 100
 MAX_REASON_CHARS = 200
 MAX_FOOTER_BYTES = 16 * 1024 * 1024
+
+MAX_ROWS = 50_000_000
+"""Rows of one file. A query reads every row, and few bytes can say "the same again" of billions."""
+
+FEW_ROWS = 100_000
+"""Rows a file may have whatever its size, and without a look at what its report counted."""
+
+MAX_ROWS_PER_BYTE = 4
+"""Rows beyond those, for each byte of the file: real ones differ at least in their time."""
 
 Identity = tuple[str, int, int, int]
 """Path, inode, size and time of change of a file."""
@@ -55,6 +64,7 @@ class Footer:
 
     columns: tuple[str, ...] = ()
     problem: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +188,20 @@ class TableFiles:
                 self._footers.move_to_end(identity)
                 return known
         footer = _read_footer(path, table)
+        if table == "flows" and footer.rows > FEW_ROWS:
+            footer = self._as_counted(source, footer)
         with self._lock:
             self._footers[identity] = footer
             while len(self._footers) > MAX_REMEMBERED_FILES:
                 self._footers.popitem(last=False)
         return footer
+
+    def _as_counted(self, source: Source, footer: Footer) -> Footer:
+        """The footer, unless it claims more flows than the report; one may not say how many."""
+        counted = flow_counts(self.database, [source.analysis_id]).get(source.analysis_id, 0)
+        if not counted or footer.rows <= counted:
+            return footer
+        return Footer(problem=f"it claims {footer.rows} flows, and its report {counted}")
 
 
 def _read_footer(path: Path, table: str) -> Footer:
@@ -191,7 +210,8 @@ def _read_footer(path: Path, table: str) -> Footer:
 
     try:
         # A link could lead out of the folder, and opening a pipe would wait for its writer.
-        if not stat.S_ISREG(path.lstat().st_mode):
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode):
             return Footer(problem="it is no regular file")
         with parquet.ParquetFile(
             path,
@@ -199,9 +219,13 @@ def _read_footer(path: Path, table: str) -> Footer:
             thrift_container_size_limit=MAX_FOOTER_BYTES,
         ) as file:
             schema = file.schema_arrow
+            rows = _claimed_rows(file.metadata)
     except (OSError, pa.ArrowException, ValueError) as error:
         reason = " ".join(str(error).split())[:MAX_REASON_CHARS]
         return Footer(problem=f"it is no Parquet file: {reason}".replace(str(path), path.name))
+    most = min(MAX_ROWS, FEW_ROWS + MAX_ROWS_PER_BYTE * about.st_size)
+    if rows > most:
+        return Footer(problem=f"it claims {rows} rows in {about.st_size} bytes, more than {most}")
     stored = {
         name: shapes.kind_of(kind) for name, kind in zip(schema.names, schema.types, strict=True)
     }
@@ -209,7 +233,19 @@ def _read_footer(path: Path, table: str) -> Footer:
         columns = tuple(shapes.expression(table, column, stored) for column in shapes.SHAPES[table])
     except ValueError as error:
         return Footer(problem=str(error))
-    return Footer(columns=columns)
+    return Footer(columns=columns, rows=rows)
+
+
+def _claimed_rows(metadata: Any) -> int:  # noqa: ANN401 - Arrow ships no types
+    """Rows of the file or of its row groups, whichever says more: a reader may go by either.
+
+    Raises:
+        ValueError: One of the numbers is negative.
+    """
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    if min([metadata.num_rows, *groups]) < 0:
+        raise ValueError("it claims less than no rows")
+    return int(max(metadata.num_rows, sum(groups)))
 
 
 def _identity(path: Path) -> Identity | None:

@@ -97,6 +97,54 @@ def test_a_file_that_cannot_be_read_is_a_named_gap(two: Two, how: Callable[[Path
         assert str(two.store.folder.root) not in gap.reason
 
 
+def repeated(path: Path, rows: int) -> None:
+    """A file that says of one row that it comes again and again, in next to no bytes."""
+    index = pa.UInt8Array.from_buffers(pa.uint8(), rows, [None, pa.py_buffer(bytes(rows))])
+    number = pa.DictionaryArray.from_arrays(index, pa.array([1], pa.int64()))
+    text = pa.DictionaryArray.from_arrays(index, pa.array(["10.20.0.7"]))
+    columns = {"flow_id": number, "start_ns": number, "end_ns": number}
+    table = pa.table({**columns, "src_ip": text, "dst_ip": text})
+    parquet.write_table(table, path, compression="zstd", row_group_size=rows)
+
+
+@pytest.mark.parametrize("table", ["flows", "dns"])
+def test_a_small_file_of_endless_rows_is_a_named_gap(two: Two, table: str) -> None:
+    path = two.store.folder.tables_path(two.first.id) / f"{table}.parquet"
+    repeated(path, 20_000_000)
+    assert path.stat().st_size < 1_000_000
+
+    page = two.store.tables.flows(FlowQuery())
+
+    (gap,) = [one for one in page.gaps if one.table == table]
+    assert (gap.capture, gap.analysis_id) == (two.first.capture, two.first.id)
+    assert gap.reason.startswith("it claims 20000000 rows in")
+    found = [one for batch in page.rows for one in batch.to_pylist()]
+    assert len(found) == len(SECOND) + (len(FIRST) if table == "dns" else 0)
+
+
+def test_a_file_of_more_rows_than_any_has_is_a_named_gap(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analyzer.store.tables.files.MAX_ROWS", len(FIRST) - 1)
+
+    (gap,) = two.store.tables.flows(FlowQuery()).gaps
+
+    assert (gap.capture, gap.table) == (two.first.capture, "flows")
+
+
+def test_more_flows_than_the_report_counts_are_a_named_gap(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analyzer.store.tables.files.FEW_ROWS", len(FIRST))
+    path = two.store.folder.tables_path(two.first.id) / "flows.parquet"
+    table = parquet.read_table(path)
+    parquet.write_table(pa.concat_tables([table, table]), path)
+
+    (gap,) = two.store.tables.flows(FlowQuery()).gaps
+
+    assert gap.reason == f"it claims {2 * len(FIRST)} flows, and its report {len(FIRST)}"
+
+
 def test_without_a_table_of_names_flows_are_shown_without_them(two: Two) -> None:
     cut(two.store.folder.tables_path(two.first.id) / "tls.parquet")
 
