@@ -26,6 +26,7 @@ TOKEN_DOTS = 2
 
 log = logging.getLogger("outgate.api")
 STATE_NAME = "caller"
+SOURCE_NAME = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +80,8 @@ def authorize(caller: Caller, scope: Scope | None) -> None:
 
 
 def source_address(request: Request) -> str:
-    """Where the connection comes from; headers of proxies are not believed."""
-    return request.client.host if request.client else ""
+    """Where a request comes from, as `api.source` found it when it arrived."""
+    return str(getattr(request.state, SOURCE_NAME, ""))
 
 
 def _identify(request: Request, state: ServiceState) -> Caller:

@@ -17,8 +17,10 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 
 from analyzer.escape import shorten
+from api.auth import SOURCE_NAME
 from api.errors import Problem, problem_response
 from api.settings import ServiceSettings, is_loopback
+from api.source import source_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,12 +56,14 @@ class ServiceMiddleware:
     def __init__(self, app: ASGIApp, state: ServiceState) -> None:
         self.app = app
         self.state = state
+        self._proxies = state.settings.proxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens inside."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope.setdefault("state", {})[SOURCE_NAME] = source_of(scope, self._proxies)
         exchange = Exchange(scope, send, self.state)
         with self.state.metrics.in_flight.track_inprogress():
             try:
@@ -98,7 +102,7 @@ class Exchange:
         self.status = 0
         self.sent_bytes = 0
         self.broken = False
-        scope.setdefault("state", {})["request_id"] = self.request_id
+        scope["state"]["request_id"] = self.request_id
 
     async def send(self, message: Message) -> None:
         """Passes a message on, with our headers on its start."""
@@ -125,7 +129,6 @@ class Exchange:
         method = self._scope["method"] if self._scope["method"] in METHODS else "other"
         self._state.metrics.count(method, template, self.status, duration_s)
         caller = self._scope["state"].get("caller")
-        client = self._scope.get("client")
         access.info(
             "request",
             extra={
@@ -138,7 +141,7 @@ class Exchange:
                 "bytes": self.sent_bytes,
                 "duration_ms": round(duration_s * 1000, 1),
                 "caller": caller.actor.name if caller else "",
-                "source": client[0] if client else "",
+                "source": self._scope["state"][SOURCE_NAME],
             },
         )
 

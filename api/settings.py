@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from analyzer.errors import ConfigError
 from analyzer.history import state_folder
+from api.source import Network, networks
 
 PREFIX = "OUTGATE_"
 OTHERS = frozenset({"OUTGATE_STATE"})
@@ -40,6 +41,9 @@ class ServiceSettings(BaseSettings):
     tls_cert: Path | None = Field(default=None, description="certificate chain, PEM")
     tls_key: Path | None = Field(default=None, description="its key, PEM")
     allowed_hosts: str = Field(default="", description="host names it answers for")
+    trusted_proxies: str = Field(
+        default="", description="networks of proxies whose X-Forwarded-For is believed"
+    )
     max_upload: int = Field(default=64 * GIB, ge=1, description="largest capture in bytes")
     max_body: int = Field(default=1 * MIB, ge=1024, description="most bytes of other bodies")
     workers: int = Field(default=2, ge=1, le=64, description="analyses at the same time")
@@ -75,6 +79,14 @@ class ServiceSettings(BaseSettings):
     def networks_inside(self) -> tuple[str, ...]:
         """Networks that count as inside; none stands for the private ranges."""
         return listed(self.inside)
+
+    def proxies(self) -> tuple[Network, ...]:
+        """Networks of proxies that are believed.
+
+        Raises:
+            ConfigError: An entry is no network.
+        """
+        return networks(listed(self.trusted_proxies), "OUTGATE_TRUSTED_PROXIES")
 
     @property
     def https(self) -> bool:
@@ -136,6 +148,7 @@ def check(settings: ServiceSettings) -> None:
     for path in (settings.tls_cert, settings.tls_key):
         if path is not None and not path.is_file():
             raise ConfigError(f"cannot read {path}: there is no such file")
+    settings.proxies()
     if settings.oidc_issuer and not settings.oidc_client_id:
         raise ConfigError("cannot use OUTGATE_OIDC_ISSUER without OUTGATE_OIDC_CLIENT_ID")
     if settings.oidc_issuer and not settings.public_url and not settings.loopback:
