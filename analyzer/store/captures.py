@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 READ_ONLY_FILE = 0o400
 MAX_NAME_CHARS = 255
 MAX_REASON_CHARS = 2000
+MAX_ANALYSES = 100
+"""Analyses of one capture that are shown, each with its report."""
+
 TABLE = schema.captures
 COLUMNS = TABLE.c
+ANALYSES = schema.analyses
+LATEST_FIRST = (ANALYSES.c.created_ns.desc(), ANALYSES.c.id.desc())
 OPEN_STATES = (str(JobState.QUEUED), str(JobState.RUNNING))
 
 
@@ -248,8 +253,8 @@ class Captures:
             # the next start removes them.
             with contextlib.suppress(OSError):
                 self._parts.folder.capture_path(sha256).unlink(missing_ok=True)
-            for analysis in self.analyses(sha256):
-                shutil.rmtree(self._parts.folder.tables_path(analysis.id), ignore_errors=True)
+            for analysis_id in self._analysis_ids(sha256):
+                shutil.rmtree(self._parts.folder.tables_path(analysis_id), ignore_errors=True)
         return self.get(sha256)
 
     def _check_free(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -270,17 +275,22 @@ class Captures:
             )
 
     def analyses(self, sha256: str) -> Sequence[Analysis]:
-        """What was said of a capture, the latest first.
+        """What was said of a capture, the latest first, at most `MAX_ANALYSES`.
 
         Raises:
             NotFoundError: There is no such capture.
         """
-        table = schema.analyses
-        query = sa.select(table).where(table.c.capture == sha256)
+        query = sa.select(ANALYSES).where(ANALYSES.c.capture == sha256).limit(MAX_ANALYSES)
         with self._parts.database.read() as connection:
             _one(connection, sha256)
-            rows = connection.execute(query.order_by(table.c.created_ns.desc())).mappings()
+            rows = connection.execute(query.order_by(*LATEST_FIRST)).mappings()
             return [Analysis(**row) for row in rows]
+
+    def _analysis_ids(self, sha256: str) -> Sequence[str]:
+        """All that were ever made of a capture."""
+        query = sa.select(ANALYSES.c.id).where(ANALYSES.c.capture == sha256)
+        with self._parts.database.read() as connection:
+            return connection.execute(query).scalars().all()
 
     def analysis(self, analysis_id: str) -> Analysis:
         """One analysis.
@@ -288,8 +298,7 @@ class Captures:
         Raises:
             NotFoundError: There is none with that id.
         """
-        table = schema.analyses
-        query = sa.select(table).where(table.c.id == analysis_id)
+        query = sa.select(ANALYSES).where(ANALYSES.c.id == analysis_id)
         with self._parts.database.read() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
@@ -302,7 +311,12 @@ class Captures:
         Raises:
             NotFoundError: There is no such capture.
         """
-        return next((item for item in self.analyses(sha256) if item.current), None)
+        query = sa.select(ANALYSES).where(ANALYSES.c.capture == sha256, ANALYSES.c.current)
+        with self._parts.database.read() as connection:
+            _one(connection, sha256)
+            latest = query.order_by(*LATEST_FIRST).limit(1)
+            row = connection.execute(latest).mappings().first()
+        return Analysis(**row) if row else None
 
     def path(self, sha256: str) -> Path:
         """Where a capture's bytes are.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from analyzer.errors import ConflictError, NotFoundError, StoreUnavailable, UsageError
 from analyzer.store import Store, captures
@@ -201,3 +202,36 @@ def test_of_many_analyses_the_latest_counts(store: Store) -> None:
     assert not store.captures.analysis(first.id).current
     with pytest.raises(NotFoundError):
         store.captures.analysis("a-1-1")
+
+
+def test_few_of_many_analyses_are_shown_and_all_are_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captures, "MAX_ANALYSES", 2)
+    made = [analysed(store)]
+    for _ in range(3):
+        adopt(store, reanalyse=True)
+        made.append(finish(store, claim(store)))
+    capture = made[0].capture
+
+    assert [one.id for one in store.captures.analyses(capture)] == [made[3].id, made[2].id]
+    store.captures.delete(capture, reason="test", by=ANA)
+    assert list(store.folder.tables.iterdir()) == []
+
+
+def test_the_reports_of_other_analyses_are_not_read_for_the_current_one(store: Store) -> None:
+    first = analysed(store)
+    adopt(store, reanalyse=True)
+    second = finish(store, claim(store))
+    with store.database.write() as connection:
+        cut = sa.text("UPDATE analyses SET report = :cut WHERE id = :id")
+        whole = {"id": first.id, "cut": "{" if store.database.dialect == "sqlite" else "0"}
+        connection.execute(cut, whole)
+
+    current = store.captures.current_analysis(first.capture)
+
+    assert current is not None
+    assert current.id == second.id
+    store.captures.delete(first.capture, reason="test", by=ANA)
+    with pytest.raises(NotFoundError):
+        store.captures.current_analysis("0" * 64)
