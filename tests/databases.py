@@ -40,10 +40,11 @@ class PostgresServer:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """A new, empty database, as a URL; it is dropped at the end."""
+    def database(self, *, template: str = "template1") -> Iterator[str]:
+        """A new database, empty or a copy of another, as a URL; it is dropped at the end."""
         name = f"outgate_{secrets.token_hex(6)}"
-        self._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._run(made.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url(name)
         finally:

@@ -25,8 +25,11 @@ ADDRESS_SPACE_MAX = 4 << 30
 
 PROGRAM = "from analyzer.cli import main; main()"
 ONE_BY_ONE = """
-import json, resource, signal, sys
+import json, re, signal, sys
 from analyzer import _core
+
+def peak():  # not ru_maxrss, which begins with that of the process that forked this one
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 
 for path in sys.argv[2:]:
     signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))  # unhandled, it ends the process
@@ -35,8 +38,7 @@ for path in sys.argv[2:]:
     except _core.CaptureError as e:
         frames = -1
         assert e.args[0] == path and e.args[2], e.args
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"path": path, "frames": frames, "peak": peak}), flush=True)
+    print(json.dumps({"path": path, "frames": frames, "peak": peak()}), flush=True)
 """
 
 

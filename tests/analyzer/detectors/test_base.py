@@ -54,7 +54,7 @@ def test_an_id_depends_on_bytes_and_detector_and_not_on_the_path() -> None:
 
     assert first == finding_id(META, replace(here, path="elsewhere/b"), refs, 1)
     assert first.startswith("f-")
-    assert len(first) == 12
+    assert len(first) == 18
     for other in (
         finding_id(replace(META, version=2), here, refs, 1),
         finding_id(META, replace(here, sha256="2" * 64), refs, 1),

@@ -146,8 +146,10 @@ def test_a_receiver_that_reads_nothing_ends_at_the_deadline() -> None:
 @pytest.mark.parametrize("said", [b"", b"220 mail.example.com ESMTP\r\n", b"\x00" * 100])
 def test_what_is_no_http_is_an_outcome(said: bytes) -> None:
     def other(taken: socket.socket) -> None:
-        taken.recv(65536)
         taken.sendall(said)
+        taken.shutdown(socket.SHUT_WR)
+        while taken.recv(65536):  # hanging up on unread bytes would reset the connection
+            pass
 
     with raw_server(other) as port, session(f"http://127.0.0.1:{port}") as client:
         assert "no HTTP answer" in reason_of(client)

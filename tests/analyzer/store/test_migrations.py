@@ -50,14 +50,14 @@ def test_revisions_follow_one_another_and_are_numbered() -> None:
 
 @pytest.mark.parametrize("known", REVISIONS)
 def test_a_database_of_every_earlier_version_is_brought_up_to_date(
-    known: str, tmp_path: Path, database_url: str
+    known: str, tmp_path: Path, empty_database_url: str
 ) -> None:
-    with database(tmp_path / "data", database_url) as opened:
+    with database(tmp_path / "data", empty_database_url) as opened:
         assert migrations.upgrade(opened, known) == ("", known)
         with opened.read() as connection:
             assert migrations.current(connection) == known
 
-    with Store.open(tmp_path / "data", database_url, exclusive=True) as store:
+    with Store.open(tmp_path / "data", empty_database_url, exclusive=True) as store:
         with store.database.read() as connection:
             assert migrations.current(connection) == migrations.newest()
             context = MigrationContext.configure(connection, opts={"compare_type": False})
@@ -66,16 +66,16 @@ def test_a_database_of_every_earlier_version_is_brought_up_to_date(
         assert check(store, deep=True, grace_s=0).clean
 
 
-def test_an_older_database_is_not_used_as_it_is(tmp_path: Path, database_url: str) -> None:
-    with database(tmp_path / "data", database_url):
+def test_an_older_database_is_not_used_as_it_is(tmp_path: Path, empty_database_url: str) -> None:
+    with database(tmp_path / "data", empty_database_url):
         pass
 
     with pytest.raises(StoreUnavailable, match="it is at revision none, this version needs"):
-        Store.open(tmp_path / "data", database_url, migrate=False)
+        Store.open(tmp_path / "data", empty_database_url, migrate=False)
 
 
 def test_a_step_that_fails_leaves_the_database_as_it_was(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = migrations._run
 
@@ -83,7 +83,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(
         run(*given)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    with database(tmp_path / "data", database_url) as opened:
+    with database(tmp_path / "data", empty_database_url) as opened:
         monkeypatch.setattr(migrations, "_run", cut_off)
         with pytest.raises(KeyboardInterrupt):
             migrations.upgrade(opened)
@@ -110,25 +110,25 @@ Store.open(Path(sys.argv[1]), sys.argv[2])
 
 
 def test_a_kill_in_the_middle_of_a_step_leaves_a_database_that_can_be_used(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, empty_database_url: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "data"), database_url],
+        [sys.executable, "-c", KILLED, str(tmp_path / "data"), empty_database_url],
         check=False,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    with database(tmp_path / "data", database_url) as opened:
+    with database(tmp_path / "data", empty_database_url) as opened:
         assert tables(opened) == set()
 
-    with Store.open(tmp_path / "data", database_url, exclusive=True) as store:
+    with Store.open(tmp_path / "data", empty_database_url, exclusive=True) as store:
         analysed(store)
         assert check(store, deep=True, grace_s=0).clean
 
 
-def test_two_that_start_at_once_migrate_once(tmp_path: Path, database_url: str) -> None:
-    command = [sys.executable, "-c", OPEN, str(tmp_path / "data"), database_url]
+def test_two_that_start_at_once_migrate_once(tmp_path: Path, empty_database_url: str) -> None:
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "data"), empty_database_url]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     both = [
         subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(2)

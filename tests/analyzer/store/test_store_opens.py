@@ -24,11 +24,11 @@ def test_an_open_store_is_at_the_newest_revision(store: Store) -> None:
         assert migrations.current(connection) == migrations.newest()
 
 
-def test_opening_again_changes_nothing(tmp_path: Path, database_url: str) -> None:
-    with Store.open(tmp_path, database_url) as first:
+def test_opening_again_changes_nothing(tmp_path: Path, empty_database_url: str) -> None:
+    with Store.open(tmp_path, empty_database_url) as first:
         epoch = first.epoch
 
-    with Store.open(tmp_path, database_url) as second:
+    with Store.open(tmp_path, empty_database_url) as second:
         assert second.epoch == epoch
         assert migrations.upgrade(second.database) == (migrations.newest(), migrations.newest())
 
@@ -38,13 +38,13 @@ def test_a_second_service_on_one_folder_is_refused_and_says_why(store: Store) ->
         Store.open(store.folder.root, exclusive=True)
 
 
-def test_a_database_of_another_folder_is_refused(tmp_path: Path, database_url: str) -> None:
-    if not database_url:
-        database_url = f"sqlite:///{tmp_path}/shared.sqlite"
-    Store.open(tmp_path / "one", database_url).close()
+def test_a_database_of_another_folder_is_refused(tmp_path: Path, empty_database_url: str) -> None:
+    if not empty_database_url:
+        empty_database_url = f"sqlite:///{tmp_path}/shared.sqlite"
+    Store.open(tmp_path / "one", empty_database_url).close()
 
     with pytest.raises(StoreUnavailable, match="belongs to another data folder"):
-        Store.open(tmp_path / "two", database_url)
+        Store.open(tmp_path / "two", empty_database_url)
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(store: Store) -> None:
