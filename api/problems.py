@@ -109,7 +109,7 @@ _KINDS = (
         "body-too-slow",
         408,
         "the body did not arrive in time",
-        "The client sent nothing for longer than this service waits.",
+        "The client sent nothing, or not all of it, for longer than this service waits.",
         "Send it again; over a line that breaks, use a resumable upload (`/v1/uploads`).",
     ),
     _kind(

@@ -7,6 +7,7 @@ router = ServiceRouter(prefix="/v1/findings", tags=["findings"])
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any
@@ -25,6 +26,9 @@ from api.errors import Problem
 from api.state import state_of
 
 MAX_LENGTH_DIGITS = 20
+BODY_TIMEOUT_S = 30
+"""How long a body may take that is read whole; those of captures have clocks of their own."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -56,6 +60,22 @@ class StrictRequest(Request):
             if self._limit_bytes is not None and got > self._limit_bytes:
                 raise _too_large(self._limit_bytes)
             yield chunk
+
+    async def body(self) -> bytes:
+        """The whole body, read once.
+
+        Raises:
+            Problem: 408 when it does not arrive in time, 413 when it is too long.
+        """
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                return await super().body()
+        except TimeoutError as error:
+            raise Problem(
+                "body-too-slow",
+                detail=f"cannot wait longer than {BODY_TIMEOUT_S} s for the body",
+                headers={"Connection": "close"},
+            ) from error
 
     async def json(self) -> Any:  # noqa: ANN401 - it is any JSON value
         """The body as a value.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from api import server
+from api import routing, server
 from tests.api.serving import START_S, in_thread
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from api.settings import ServiceSettings
+    from tests.asgi import ApiClient
 
 
 def test_a_connection_that_sends_no_request_in_time_is_closed(
@@ -57,6 +58,25 @@ def test_a_body_that_was_refused_cannot_keep_its_connection(
         assert trickled_until_closed(kept)
 
 
+def test_a_body_that_trickles_is_given_up(
+    app: FastAPI, admin: ApiClient, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "BODY_TIMEOUT_S", 0.5)
+    head = (
+        "POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: {admin.headers['Authorization']}\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with (
+        in_thread(app, settings) as port,
+        socket.create_connection(("127.0.0.1", port), START_S) as slow,
+    ):
+        slow.sendall(head.encode())
+        answer = trickled_until_answered(slow)
+        assert answer.startswith(b"HTTP/1.1 408 "), answer
+        assert b'"code":"body-too-slow"' in answer
+        assert trickled_until_closed(slow)
+
+
 def test_a_connection_that_is_used_in_time_stays(
     app: FastAPI, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +107,19 @@ def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_is_read(
         answers = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answers.startswith(b"HTTP/1.1 400 ")
     assert b"200 OK" not in answers
+
+
+def trickled_until_answered(connection: socket.socket) -> bytes:
+    """Sends a byte now and then until the other side answers; what it answers, b"" for nothing."""
+    connection.settimeout(0.05)
+    deadline = time.monotonic() + START_S / 3
+    while time.monotonic() < deadline:
+        connection.sendall(b" ")
+        try:
+            return connection.recv(65_536)
+        except TimeoutError:
+            continue
+    return b""
 
 
 def trickled_until_closed(connection: socket.socket) -> bool:
