@@ -7,8 +7,10 @@ history: findings, their versions, comments, states of jobs and the audit log st
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,12 @@ KEEP_DAYS = 30
 BATCH = 200
 MAX_ROWS = 5000
 """Rows deleted in one transaction, so that nobody waits long."""
+
+JOBS_AT_ONCE = 10
+"""Jobs whose progress is deleted in one transaction; each has at most some thousand rows."""
+
+REPLACED_NS = 3600 * NS_PER_SECOND
+"""How long tables stay after others replaced them: someone may still be reading them."""
 
 KEPT_EVENTS = ("state", "done")
 ENDED = tuple(str(state) for state in JobState if state.ended)
@@ -57,17 +65,23 @@ class Compaction:
     freed_bytes: int
 
 
-def compact(store: Store, *, keep_days: int = KEEP_DAYS) -> Compaction:
+def compact(
+    store: Store, *, keep_days: int = KEEP_DAYS, busy: bool = False, most_s: float = math.inf
+) -> Compaction:
     """Removes what is not needed; beside a running service too.
 
     Args:
         store: Which.
         keep_days: How long progress and deliveries are kept.
+        busy: Whether others work with this store meanwhile: nothing is done for which writers
+            would have to wait long.
+        most_s: After how many seconds the rest is left to the next time.
 
     Raises:
         ConflictError: A backup is being made, or another compaction runs.
         StoreUnavailable: The database refuses.
     """
+    until_s = time.monotonic() + most_s
     with held_alone(store.folder.maintenance_lock, wait=False) as free:
         if not free:
             raise ConflictError(
@@ -76,11 +90,11 @@ def compact(store: Store, *, keep_days: int = KEEP_DAYS) -> Compaction:
             )
         before = _database_bytes(store)
         before_ns = store.now_ns() - keep_days * DAY_NS
-        tables, table_bytes = _tables(store)
-        events = _events(store, before_ns)
-        deliveries = _deliveries(store, before_ns)
+        tables, table_bytes = _tables(store, until_s)
+        events = _events(store, before_ns, until_s)
+        deliveries = _deliveries(store, before_ns, until_s)
         requests = store.idempotency.prune()
-        _tidy(store)
+        _tidy(store, busy=busy)
         return Compaction(
             tables=tables,
             events=events,
@@ -90,37 +104,49 @@ def compact(store: Store, *, keep_days: int = KEEP_DAYS) -> Compaction:
         )
 
 
-def _tables(store: Store) -> tuple[int, int]:
+def _tables(store: Store, until_s: float) -> tuple[int, int]:
     """Tables of analyses that do not count any more: queries read current ones alone."""
-    analyses = schema.analyses.c
+    one, later = schema.analyses.c, schema.analyses.alias("later").c
+    just_now = sa.exists().where(
+        later.capture == one.capture,
+        later.current,
+        later.created_ns > store.now_ns() - REPLACED_NS,
+    )
     with store.database.read() as connection:
-        query = sa.select(analyses.id).where(analyses.current.is_(False))
+        query = sa.select(one.id).where(one.current.is_(False), ~just_now)
         old = list(connection.execute(query).scalars())
     count = freed = 0
     for analysis_id in old:
         path = store.folder.tables_path(analysis_id)
-        if path.is_dir():
+        if path.is_dir() and time.monotonic() < until_s:
             freed += size_of(path)
             shutil.rmtree(path, ignore_errors=True)
             count += 1
     return count, freed
 
 
-def _events(store: Store, before_ns: int) -> int:
+def _events(store: Store, before_ns: int, until_s: float) -> int:
     jobs, events = schema.jobs.c, schema.job_events
-    old = sa.select(jobs.id).where(jobs.state.in_(ENDED), jobs.finished_ns < before_ns)
+    progress = events.c.kind.not_in(KEPT_EVENTS)
+    old = sa.select(jobs.id).where(
+        jobs.state.in_(ENDED),
+        jobs.finished_ns < before_ns,
+        sa.exists().where(events.c.job_id == jobs.id, progress),
+    )
     with store.database.read() as connection:
         ids = list(connection.execute(old).scalars())
     count = 0
-    for start in range(0, len(ids), BATCH):
-        part: Sequence[str] = ids[start : start + BATCH]
-        gone = sa.delete(events).where(events.c.job_id.in_(part), events.c.kind.not_in(KEPT_EVENTS))
+    for start in range(0, len(ids), JOBS_AT_ONCE):
+        if time.monotonic() >= until_s:
+            break
+        part: Sequence[str] = ids[start : start + JOBS_AT_ONCE]
         with store.database.write() as connection:
+            gone = sa.delete(events).where(events.c.job_id.in_(part), progress)
             count += connection.execute(gone).rowcount
     return count
 
 
-def _deliveries(store: Store, before_ns: int) -> int:
+def _deliveries(store: Store, before_ns: int, until_s: float) -> int:
     """The last one of a finding to a sink stays: it says what that sink has heard of."""
     table = schema.outbox
     later = table.alias("later")
@@ -129,41 +155,45 @@ def _deliveries(store: Store, before_ns: int) -> int:
         later.c.finding_id == table.c.finding_id,
         later.c.version > table.c.version,
     )
+    arrived = table.c.state.in_(ARRIVED)
     query = (
-        sa.select(table.c.id)
-        .where(table.c.state.in_(ARRIVED), table.c.done_ns < before_ns, followed)
-        .limit(MAX_ROWS)
+        sa.select(table.c.id).where(arrived, table.c.done_ns < before_ns, followed).limit(MAX_ROWS)
     )
     count = 0
-    while True:
-        with store.database.write() as connection:
+    while time.monotonic() < until_s:
+        with store.database.read() as connection:  # a long look, for which no writer waits
             ids = list(connection.execute(query).scalars())
+        if not ids:
+            break
+        with store.database.write() as connection:
             for start in range(0, len(ids), BATCH):
-                part = ids[start : start + BATCH]
-                connection.execute(sa.delete(table).where(table.c.id.in_(part)))
-        count += len(ids)
-        if len(ids) < MAX_ROWS:
-            return count
+                part = table.c.id.in_(ids[start : start + BATCH])
+                # Unless somebody wants it sent again since.
+                count += connection.execute(sa.delete(table).where(part, arrived)).rowcount
+    return count
 
 
-def _tidy(store: Store) -> None:
+def _tidy(store: Store, *, busy: bool) -> None:
     """Lets the database give its room back.
 
     Rewriting SQLite's file would stop a service's writes for as long as it takes, so beside one
-    only its log is cut.
+    only its log is cut. Even for that writers wait until the slowest reader has ended, so within
+    the service the log is only copied, to be written from its beginning again. PostgreSQL looks
+    after itself there (autovacuum).
     """
     engine = store.database.engine.execution_options(isolation_level="AUTOCOMMIT")
     alone = store.exclusive or not in_use(store.folder)
     try:
         with engine.connect() as connection:
             if store.database.dialect == "postgresql":
-                connection.exec_driver_sql("VACUUM (ANALYZE)")
+                if not busy:
+                    connection.exec_driver_sql("VACUUM (ANALYZE)")
                 return
             cursor = connection.connection.cursor()
             cursor.execute("PRAGMA optimize")
-            if alone:
+            if alone and not busy:
                 cursor.execute("VACUUM")
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute(f"PRAGMA wal_checkpoint({'PASSIVE' if busy else 'TRUNCATE'})")
             cursor.close()
     except (exc.OperationalError, sqlite3.OperationalError) as error:
         raise StoreUnavailable(

@@ -1,5 +1,6 @@
 """Compaction: room comes back, history stays."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,3 +117,37 @@ def test_the_file_of_sqlite_shrinks(tmp_path: Path, clock: Clock) -> None:
         assert made.events == 300
         assert made.freed_bytes > 1_000_000
         assert check(opened, deep=True, grace_s=0).clean
+
+
+def test_tables_that_were_replaced_just_now_stay_for_who_reads_them(
+    used: Store, clock: Clock
+) -> None:
+    assert compact(used).tables == 0
+    clock.move(seconds=3601)
+    assert compact(used).tables == 1
+
+
+def test_a_service_that_goes_on_neither_rewrites_nor_empties_what_its_writers_use(
+    tmp_path: Path, clock: Clock
+) -> None:
+    ran: list[str] = []
+    with Store.open(tmp_path / "data", exclusive=True, clock=clock) as opened:
+        analysed(opened)
+        with opened.database.engine.connect() as connection:
+            plain = connection.connection.driver_connection
+            assert isinstance(plain, sqlite3.Connection)
+            plain.set_trace_callback(ran.append)
+        compact(opened, busy=True)
+
+    assert any("wal_checkpoint(PASSIVE)" in statement for statement in ran)
+    assert not any("VACUUM" in statement or "TRUNCATE" in statement for statement in ran)
+
+
+def test_a_compaction_without_time_leaves_the_rest_to_the_next(used: Store, clock: Clock) -> None:
+    clock.move(days=31)
+
+    made = compact(used, most_s=0)
+    assert (made.tables, made.events, made.deliveries) == (0, 0, 0)
+
+    made = compact(used, most_s=60)
+    assert (made.tables, made.events, made.deliveries) == (1, 5, 1)
