@@ -15,11 +15,13 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from analyzer.confinement import WorkerLimits
+from analyzer.errors import ConflictError
 from analyzer.intake import IntakeLimits, sweep
 from analyzer.jobs import JobSettings, Supervisor
 from analyzer.push import Dispatcher, PushSettings
 from analyzer.settings import PRIVATE_NETWORKS
 from analyzer.store import Store
+from analyzer.store.maintenance.compaction import compact
 from analyzer.store.maintenance.recovery import recover
 from analyzer.store.maintenance.retention import RetentionSettings, enforce_retention
 from analyzer.store.records import SERVICE, Scope
@@ -29,6 +31,12 @@ from api.state import ServiceState
 
 FIRST_KEY_NAME = "first administrator"
 TICK_S = 5.0
+AGAIN_S = 600.0
+"""How long a chore that failed waits at most until it is tried again."""
+
+DAY_S = 86_400.0
+COMPACTION_MOST_S = 60.0
+"""How long one compaction keeps the other chores waiting; what is left comes the next day."""
 
 log = logging.getLogger("outgate.service")
 
@@ -44,7 +52,7 @@ class Chore:
 
 @dataclass(slots=True, kw_only=True)
 class Housekeeping:
-    """A thread that does the chores; one that fails is logged and tried again in its turn."""
+    """A thread that does the chores; one that fails is logged and tried again later."""
 
     chores: tuple[Chore, ...]
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -66,15 +74,20 @@ class Housekeeping:
         while not self._stop.is_set():
             for chore in self.chores:
                 if time.monotonic() >= due[chore.name] and not self._stop.is_set():
-                    self._do(chore)
-                    due[chore.name] = time.monotonic() + chore.every_s
+                    wait_s = chore.every_s if self._done(chore) else min(chore.every_s, AGAIN_S)
+                    due[chore.name] = time.monotonic() + wait_s
             self._stop.wait(TICK_S)
 
-    def _do(self, chore: Chore) -> None:
+    def _done(self, chore: Chore) -> bool:
         try:
             chore.do()
+        except ConflictError as error:  # such as a backup that is being made
+            log.info("%s waits: %s", chore.name, error.message)
         except Exception:  # the thread must outlive whatever one chore meets
             log.exception("a chore failed: %s", chore.name)
+        else:
+            return True
+        return False
 
 
 def start(state: ServiceState) -> ExitStack:
@@ -101,7 +114,7 @@ def start(state: ServiceState) -> ExitStack:
             stack.enter_context(watcher(store, settings, settings.watch, state.supervisor.wake))
         if settings.auth:
             make_first_key(store)
-        keeping = Housekeeping(chores=_chores(store, settings))
+        keeping = Housekeeping(chores=chores(store, settings))
         keeping.start()
         stack.callback(keeping.stop)
         return stack.pop_all()
@@ -179,7 +192,8 @@ def make_first_key(store: Store) -> None:
     sys.stdout.flush()
 
 
-def _chores(store: Store, settings: ServiceSettings) -> tuple[Chore, ...]:
+def chores(store: Store, settings: ServiceSettings) -> tuple[Chore, ...]:
+    """What there is to do, in the order it is done in."""
     kept = RetentionSettings(keep_days=settings.retention_days, keep_bytes=settings.retention_size)
     return (
         Chore(name="expire suppressions", every_s=30, do=store.suppressions.expire),
@@ -188,4 +202,9 @@ def _chores(store: Store, settings: ServiceSettings) -> tuple[Chore, ...]:
         Chore(name="forget idempotency keys", every_s=3600, do=store.idempotency.prune),
         Chore(name="sweep uploads", every_s=600, do=lambda: sweep(store)),
         Chore(name="retention", every_s=600, do=lambda: enforce_retention(store, kept)),
+        Chore(
+            name="compaction",
+            every_s=DAY_S,
+            do=lambda: compact(store, busy=True, most_s=COMPACTION_MOST_S),
+        ),
     )
