@@ -220,6 +220,8 @@ def end(_: Workplace, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         ctypes.string_at(0)
     if how == "raise":
         raise ValueError("a wallet \x1b[31m of many colours")
+    if how == "look":
+        Path.cwd().joinpath("nothing").read_bytes()
     if how == "lie":
         send(b'{"kind": "error", "data": {"failure": "cancelled", "message": "by nobody"}}\n')
         os._exit(1)

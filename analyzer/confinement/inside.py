@@ -258,5 +258,11 @@ def _described(error: BaseException) -> tuple[Failure, str, str]:
         return Failure.TOOL_MISSING, error.message, error.hint
     if isinstance(error, OutgateError):
         return Failure.REFUSED, error.message, error.hint
-    text = str(error)[:MAX_ERROR_CHARS]
+    text = _reason(error) if isinstance(error, OSError) else str(error)
+    text = text[:MAX_ERROR_CHARS]
     return Failure.WORKER_ERROR, f"internal error, {type(error).__name__}: {text}", ""
+
+
+def _reason(error: OSError) -> str:
+    """What the kernel said, without the path it said it of, which is nobody's business."""
+    return os.strerror(error.errno).lower() if error.errno else "reading or writing failed"

@@ -245,6 +245,7 @@ def test_nothing_of_a_worker_outlives_it(server: ForkServer, folder: Path) -> No
         ("SIGABRT", Failure.KILLED, False, "killed by SIGABRT"),
         ("silently", Failure.WORKER_ERROR, False, "the worker ended with status 0"),
         ("raise", Failure.WORKER_ERROR, False, r"internal error, ValueError: a wallet \x1b[31m of"),
+        ("look", Failure.WORKER_ERROR, False, "internal error, FileNotFoundError: no such file"),
         ("lie", Failure.WORKER_ERROR, False, "by nobody"),
     ],
 )
@@ -255,6 +256,7 @@ def test_every_end_has_a_reason(
         outcome = run(server, "end", Path(folder), how=how)
     assert outcome.failure is failure
     assert words in outcome.message
+    assert folder not in outcome.message
     assert outcome.message.isprintable()
     assert outcome.hint
     assert outcome.transient is transient
