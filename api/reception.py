@@ -12,7 +12,8 @@ from analyzer.intake import Part
 from api.errors import Problem
 
 MAX_ARRIVING = 256
-"""Bodies of captures that arrive at the same time."""
+MAX_ARRIVING_EACH = 128
+"""Bodies of captures that arrive at the same time, of everybody and of one caller."""
 
 MAX_OPEN_PARTS = 128
 """Resumable uploads whose hash is kept going between two pieces; others are read again."""
@@ -28,28 +29,22 @@ RETRY_AFTER_S = 5
 class Reception:
     """The uploads and event streams of one application; safe from several threads."""
 
-    _arriving: int = 0
+    _arriving: Counter[str] = field(default_factory=Counter)
     _busy: set[str] = field(default_factory=set)
     _parts: OrderedDict[str, Part] = field(default_factory=OrderedDict)
     _streams: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def arriving(self) -> Iterator[None]:
+    def arriving(self, caller: str) -> Iterator[None]:
         """Holds a place for a body.
 
         Raises:
-            Problem: 503 when all are taken.
+            Problem: 503 when all are taken, or all that one caller may have.
         """
-        with self._lock:
-            if self._arriving >= MAX_ARRIVING:
-                raise _busy(f"{MAX_ARRIVING} uploads at the same time")
-            self._arriving += 1
-        try:
+        bounds = (MAX_ARRIVING, MAX_ARRIVING_EACH)
+        with self._place(self._arriving, caller, bounds, "uploads"):
             yield
-        finally:
-            with self._lock:
-                self._arriving -= 1
 
     @contextmanager
     def alone(self, upload_id: str) -> Iterator[None]:
@@ -91,21 +86,31 @@ class Reception:
         """Holds a place for an event stream.
 
         Raises:
-            Problem: 503 when all are taken.
+            Problem: 503 when all are taken, or all that one caller may have.
         """
+        bounds = (MAX_STREAMS, MAX_STREAMS_EACH)
+        with self._place(self._streams, caller, bounds, "event streams"):
+            yield
+
+    @contextmanager
+    def _place(
+        self, taken: Counter[str], caller: str, bounds: tuple[int, int], what: str
+    ) -> Iterator[None]:
+        """Holds a place of so many for everybody and so many for each caller."""
+        of_all, of_each = bounds
         with self._lock:
-            if self._streams.total() >= MAX_STREAMS:
-                raise _busy(f"{MAX_STREAMS} event streams at the same time")
-            if self._streams[caller] >= MAX_STREAMS_EACH:
-                raise _busy(f"{MAX_STREAMS_EACH} event streams of one caller")
-            self._streams[caller] += 1
+            if taken.total() >= of_all:
+                raise _busy(f"{of_all} {what} at the same time")
+            if taken[caller] >= of_each:
+                raise _busy(f"{of_each} {what} of one caller at the same time")
+            taken[caller] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._streams[caller] -= 1
-                if not self._streams[caller]:
-                    del self._streams[caller]
+                taken[caller] -= 1
+                if not taken[caller]:
+                    del taken[caller]
 
     def close(self) -> None:
         """Closes all parts; their bytes stay."""

@@ -129,7 +129,7 @@ async def create_capture(
     """
     work = partial(keep, state.store, by=caller, priority=priority, reanalyse=reanalyse)
     try:
-        with state.reception.arriving():
+        with state.reception.arriving(caller.name):
             if media_type_of(request) == multipart.MEDIA_TYPE:
                 kept = await _take_form(request, state, work)
             else:

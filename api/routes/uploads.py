@@ -120,7 +120,7 @@ async def _first_piece(
 ) -> Upload:
     """The piece that came with the creation; without it the client learns of no upload either."""
     try:
-        with state.reception.arriving(), state.reception.alone(upload.id):
+        with state.reception.arriving(caller.name), state.reception.alone(upload.id):
             return await take_piece(request, state, upload, caller, offset=0)
     except NotACapture:
         raise  # it is gone already
@@ -168,7 +168,7 @@ async def append_upload(
     try:
         tus.check_version(request)
         tus.check_piece_type(request)
-        with state.reception.arriving(), state.reception.alone(upload_id):
+        with state.reception.arriving(caller.name), state.reception.alone(upload_id):
             upload = await run_in_threadpool(find_upload, state, upload_id, caller)
             upload = await take_piece(request, state, upload, caller, offset=tus.offset_of(request))
     except (OutgateError, Problem):
