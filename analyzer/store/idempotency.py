@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from analyzer.store.parts import Parts
 
 KEPT_NS = 24 * 3600 * NS_PER_SECOND
+ABANDONED_NS = 600 * NS_PER_SECOND
+"""After which a request without an answer is taken for one whose answer could not be kept."""
+
 TABLE = schema.idempotency
 COLUMNS = TABLE.c
 IN_FLIGHT = "in_flight"
@@ -57,7 +60,7 @@ class Idempotency:
         with self._parts.database.write() as connection:
             row = connection.execute(_mine(sa.select(TABLE), actor, name).with_for_update())
             known = row.mappings().first()
-            if known and known["created_ns"] + KEPT_NS <= self._parts.now_ns():
+            if known and self._let_go(dict(known), digest):
                 connection.execute(_mine(sa.delete(TABLE), actor, name))
                 known = None
             if known is None:
@@ -77,6 +80,15 @@ class Idempotency:
                 hint="try again in a moment",
             )
         return Kept(status=known["status"], headers=known["headers"] or {}, body=known["body"])
+
+    def _let_go(self, known: Mapping[str, Any], digest: str) -> bool:
+        """Whether a request begins anew although its key was claimed before.
+
+        An abandoned key still belongs to its request: that may have been carried out.
+        """
+        age_ns = self._parts.now_ns() - known["created_ns"]
+        unanswered = known["state"] == IN_FLIGHT and known["request_digest"] == digest
+        return bool(age_ns >= KEPT_NS or (unanswered and age_ns >= ABANDONED_NS))
 
     def finish(
         self, actor: str, name: str, *, status: int, headers: Mapping[str, str], body: str

@@ -52,6 +52,22 @@ def test_a_request_that_failed_may_come_again(timed: Store) -> None:
     assert timed.idempotency.begin("key:1", "k", "d") is None
 
 
+def test_a_request_that_got_no_answer_may_come_again_after_a_while(
+    timed: Store, clock: Clock
+) -> None:
+    timed.idempotency.begin("key:1", "k", "d")
+    clock.move(seconds=599)
+    with pytest.raises(ConflictError, match="the first is running"):
+        timed.idempotency.begin("key:1", "k", "d")
+    clock.move(seconds=1)
+    with pytest.raises(KeyReusedError):
+        timed.idempotency.begin("key:1", "k", "other")
+
+    assert timed.idempotency.begin("key:1", "k", "d") is None
+    with pytest.raises(ConflictError, match="the first is running"):
+        timed.idempotency.begin("key:1", "k", "d")
+
+
 def test_a_start_forgets_what_was_never_answered_and_keeps_answers(
     timed: Store, clock: Clock
 ) -> None:
