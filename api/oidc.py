@@ -33,6 +33,7 @@ ALGORITHMS = (
 )  # fmt: skip
 ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 DISCOVERY = "/.well-known/openid-configuration"
+SAYS_ISSUER = "authorization_response_iss_parameter_supported"
 ASKED_SCOPES = "openid profile email"
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
@@ -40,6 +41,10 @@ METADATA_KEPT_S = 3600.0
 KEYS_KEPT_S = 600.0
 KEYS_ASKED_EVERY_S = 30.0
 """An unknown key id makes us ask again, at most so often: tokens come from anybody."""
+
+FAILURE_KEPT_S = 30.0
+"""A provider that failed is not asked for its keys or its description again for so long: each
+question to one that hangs holds a thread that admits callers."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_TOKEN_CHARS = 16 * 1024
@@ -102,6 +107,7 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._failed: tuple[float, str] | None = None
         _check_address(self._issuer, "OUTGATE_OIDC_ISSUER")
 
     def authorization_url(self, attempt: Attempt, redirect_uri: str) -> str:
@@ -137,6 +143,8 @@ class Provider:
         """
         if issuer and issuer != self._issuer:
             raise LoginFailed("cannot finish the log-in: the answer is another provider's")
+        if not issuer and self._described().get(SAYS_ISSUER) is True:
+            raise LoginFailed("cannot finish the log-in: the answer does not say whose it is")
         answer = self._exchange(attempt, code, redirect_uri)
         token = self._decode(str(answer.get("id_token", "")))
         claims = CodeIDToken(
@@ -244,7 +252,7 @@ class Provider:
             kept_s = KEYS_ASKED_EVERY_S if fresh else KEYS_KEPT_S
             if self._keys and age_s < kept_s:
                 return self._keys[1]
-        found: Any = self._ask("GET", self._endpoint("jwks_uri"))
+        found: Any = self._look_up(self._endpoint("jwks_uri"))
         try:
             keys = KeySet.import_key_set(found)
         except (JoseError, ValueError, TypeError, KeyError) as error:
@@ -266,12 +274,30 @@ class Provider:
             kept = self._metadata
         if kept and time.monotonic() - kept[0] < METADATA_KEPT_S:
             return kept[1]
-        found = self._ask("GET", self._issuer.rstrip("/") + DISCOVERY)
+        found = self._look_up(self._issuer.rstrip("/") + DISCOVERY)
         if found.get("issuer") != self._issuer:
             raise LoginFailed("cannot use the provider: it calls itself by another issuer")
         with self._lock:
             self._metadata = (time.monotonic(), found)
         return found
+
+    def _look_up(self, url: str) -> Mapping[str, Any]:
+        """What the provider says of itself; a failure is remembered and not tried again at once."""
+        with self._lock:
+            if self._failed:
+                since_s, reason = self._failed
+                if time.monotonic() - since_s < FAILURE_KEPT_S:
+                    raise LoginFailed(reason)
+                self._failed = (time.monotonic(), reason)  # one tries, the others do not wait
+        failure: tuple[float, str] | None = None
+        try:
+            return self._ask("GET", url)
+        except LoginFailed as error:
+            failure = (time.monotonic(), error.message)
+            raise
+        finally:
+            with self._lock:
+                self._failed = failure
 
     def _ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: str = ""

@@ -16,8 +16,9 @@ from joserfc.jwk import OctKey, RSAKey
 
 from analyzer.errors import ConfigError
 from analyzer.store.records import Scope
+from api import oidc
 from api.main import create_app
-from api.oidc import scopes_by_group
+from api.oidc import LoginFailed, Provider, scopes_by_group
 from api.sessions import SESSION_COOKIE, local_path
 from api.settings import ServiceSettings, check
 from tests.api import oidc_provider
@@ -318,6 +319,32 @@ def test_a_provider_that_is_gone_is_a_problem_and_no_fault(store: Store) -> None
         response = client.get("/v1/session/login")
         assert (response.status_code, response.json()["code"]) == (503, "unavailable")
         assert client.get("/v1/session", headers=bearer("a.b.c")).status_code == 401
+
+
+def test_a_provider_that_failed_is_left_alone_for_a_while(
+    settings: ServiceSettings, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, asked, text = Provider(settings), [], access_token(issuer)
+    working = httpx.Client.stream
+
+    def hang(self: httpx.Client, method: str, url: str, **more: object) -> object:
+        asked.append(url)
+        raise httpx.ReadTimeout("it hangs")
+
+    monkeypatch.setattr(httpx.Client, "stream", hang)
+    for _ in range(5):
+        with pytest.raises(LoginFailed, match="ReadTimeout"):
+            provider.verify(text)
+    assert len(asked) == 1
+    monkeypatch.setattr(httpx.Client, "stream", working)
+    monkeypatch.setattr(oidc, "FAILURE_KEPT_S", 0.0)
+    assert provider.verify(text).scopes is not None
+
+
+def test_a_provider_that_says_its_name_in_answers_must_say_it(browser: Browser) -> None:
+    """RFC 9207 §2.4: an answer without `iss` may be another provider's."""
+    unnamed, found = re.subn(r"([?&])iss=[^&]*&?", r"\1", browser.way_back("root"))
+    assert (found, browser.service.get(unnamed).status_code) == (1, 401)
 
 
 def test_without_a_provider_nobody_can_log_in(nobody_without_provider: ApiClient) -> None:
