@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from analyzer.errors import NotFoundError, OutgateError
 from analyzer.intake import Kept, Part, clean_name, keep
-from analyzer.store.records import StoredCapture
+from analyzer.store import Store
+from analyzer.store.records import Job, JobState, StoredCapture
 from api import multipart
 from api.dependencies import (
     Admin,
@@ -361,13 +362,23 @@ def create_analysis(
     response: Response,
     priority: Priority = 0,
 ) -> JobOut:
-    """Queues another analysis of a capture, with the rules of now."""
-    job = job_out(store.jobs.submit(sha256, by=caller, priority=priority))
+    """Queues another analysis of a capture, unless one waits or runs: the answer is then that."""
+    job = job_out(
+        _open_job(store, sha256) or store.jobs.submit(sha256, by=caller, priority=priority)
+    )
     if supervisor is not None:
         supervisor.wake()
     response.headers["Location"] = job.links.self
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return job
+
+
+def _open_job(store: Store, sha256: str) -> Job | None:
+    """The job of a capture that has not ended, so that asking in a loop does not fill the queue."""
+    for state in (JobState.QUEUED, JobState.RUNNING):
+        for job in store.jobs.list(state=state, capture=sha256, limit=1):
+            return job
+    return None
 
 
 def _accepted(kept: Kept) -> Accepted:

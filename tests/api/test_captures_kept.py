@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from analyzer.store.records import Scope
+from analyzer.store.records import SERVICE, Scope
 from tests.api.bodies import PCAP, SHA256, send
 
 if TYPE_CHECKING:
@@ -146,13 +146,29 @@ def test_nothing_is_deleted_or_held_without_a_reason(
     assert admin.put(f"{url}/hold", json={"on": True, "reason": reason}).status_code == 422
 
 
-def test_a_capture_can_be_analysed_again(admin: ApiClient, kept: dict[str, Any]) -> None:
+def test_a_capture_can_be_analysed_again(
+    admin: ApiClient, kept: dict[str, Any], store: Store
+) -> None:
+    store.jobs.cancel(kept["job"]["id"], by=SERVICE)
     answer = admin.post(f"/v1/captures/{SHA256}/analyses", params={"priority": 9})
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
     assert answer.json()["id"] != kept["job"]["id"]
     assert answer.json()["priority"] == 9
     assert admin.post(f"/v1/captures/{'0' * 64}/analyses").status_code == 404
+
+
+def test_asking_again_and_again_queues_one_analysis(
+    admin: ApiClient, kept: dict[str, Any], store: Store
+) -> None:
+    url = f"/v1/captures/{SHA256}/analyses"
+    for _ in range(3):
+        answer = admin.post(url)
+        assert (answer.status_code, answer.json()["id"]) == (202, kept["job"]["id"])
+        assert answer.headers["Location"] == f"/v1/jobs/{kept['job']['id']}"
+    assert [job.id for job in store.jobs.claim(limit=5)] == [kept["job"]["id"]]
+    assert admin.post(url).json()["id"] == kept["job"]["id"]
+    assert len(store.jobs.list()) == 1
 
 
 def test_sending_reading_and_the_bytes_themselves_are_three_scopes(
