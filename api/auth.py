@@ -79,6 +79,15 @@ def authorize(caller: Caller, scope: Scope | None) -> None:
         )
 
 
+def still_holds(request: Request, state: ServiceState, caller: Caller) -> bool:
+    """Whether who was admitted would be admitted now: not revoked, expired, logged out or less."""
+    try:
+        found = _identify(request, state)
+    except Problem:
+        return False
+    return found.actor.name == caller.actor.name and found.scopes >= caller.scopes
+
+
 def source_address(request: Request) -> str:
     """Where a request comes from, as `api.source` found it when it arrived."""
     return str(getattr(request.state, SOURCE_NAME, ""))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
@@ -18,7 +18,7 @@ from analyzer.store import Store
 from analyzer.store.records import Job, JobEvent, JobState
 from analyzer.store.records import Scope as AccessScope
 from analyzer.times import rfc3339
-from api.auth import Caller
+from api.auth import Caller, still_holds
 from api.dependencies import (
     CallerDep,
     CapturesReader,
@@ -43,6 +43,9 @@ SEND_TIMEOUT_S = 30
 
 STREAM_S = 3600
 """How long a stream lasts at most; clients come back with the number of the last event."""
+
+RECHECK_S = 30.0
+"""How often a stream asks whether its caller's key still holds."""
 
 RECONNECT_MS = 2000
 EVENTS_AT_ONCE = 200
@@ -122,6 +125,7 @@ def retry_job(
 async def follow_job(
     *,
     job_id: JobId,
+    request: Request,
     state: StateDep,
     caller: CapturesReader,  # noqa: ARG001 - checks the scope
     known: CallerDep,
@@ -140,9 +144,9 @@ async def follow_job(
     job = await run_in_threadpool(state.store.jobs.get, job_id)
     if job.state.ended and job.last_event <= seen:
         return Response(status_code=204)
-    return JobStream(
-        _events(state, job_id, seen, known), state.reception.watching(known.actor.name)
-    )
+    events = _events(state, job_id, seen, whole=known.may(AccessScope.FINDINGS_READ))
+    held = _while_known(events, request, state, known)
+    return JobStream(held, state.reception.watching(known.actor.name))
 
 
 class JobStream(EventSourceResponse):
@@ -170,13 +174,32 @@ class JobStream(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _events(
-    state: ServiceState, job_id: str, seen: int, caller: Caller
+async def _while_known(
+    events: AsyncIterator[ServerSentEvent | None],
+    request: Request,
+    state: ServiceState,
+    caller: Caller,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events behind number `seen` until the job has ended, an hour is over, or the service ends."""
+    """The events, until the caller's key, session or token does not hold any more."""
+    checked_s = time.monotonic()
+    async for event in events:
+        if time.monotonic() - checked_s >= RECHECK_S:
+            if not await run_in_threadpool(still_holds, request, state, caller):
+                return
+            checked_s = time.monotonic()
+        if event is not None:
+            yield event
+
+
+async def _events(
+    state: ServiceState, job_id: str, seen: int, *, whole: bool
+) -> AsyncIterator[ServerSentEvent | None]:
+    """Events behind number `seen` until the job has ended, an hour is over, or the service ends.
+
+    None is a look at which there was nothing new.
+    """
     yield ServerSentEvent(retry=RECONNECT_MS, sep="\n")
     pause_s, until = POLL_S, time.monotonic() + STREAM_S
-    whole = caller.may(AccessScope.FINDINGS_READ)
     while not state.stopping.is_set() and time.monotonic() < until:
         job, events = await run_in_threadpool(_look, state.store, job_id, seen)
         for event in events:
@@ -187,6 +210,7 @@ async def _events(
         if len(events) < EVENTS_AT_ONCE:
             pause_s = POLL_S if events else min(SLOW_POLL_S, pause_s * 1.5)
             await asyncio.sleep(pause_s)
+            yield None
 
 
 def _look(store: Store, job_id: str, seen: int) -> tuple[Job, Sequence[JobEvent]]:

@@ -247,6 +247,27 @@ def test_a_quiet_stream_is_kept_alive_and_ends_with_the_service(
     assert state.reception._streams.total() == 0
 
 
+def test_a_stream_ends_with_the_key_it_was_asked_with(
+    client_with: Callable[..., ApiClient],
+    admin: ApiClient,
+    store: Store,
+    app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routes, "RECHECK_S", 0.05)
+    job_id = send(admin)
+    reader = client_with(Scope.CAPTURES_READ)
+    follower = threading.Thread(target=lambda: reader.get(f"/v1/jobs/{job_id}/events"))
+    follower.start()
+    streams = app.state.outgate.reception._streams
+    until(lambda: streams.total() == 1, "the stream runs")
+    follower.join(0.3)
+    assert streams.total() == 1
+    store.keys.revoke(reader.headers["Authorization"].split("_")[1], by=SERVICE)
+    follower.join(20)
+    assert streams.total() == 0
+
+
 def test_streams_are_bounded(
     admin: ApiClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
