@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from analyzer.errors import OutgateError
 from analyzer.escape import shorten
 from analyzer.store.records import JobState
-from api.state import ServiceState
+from api.state import Component, ServiceState
 
 MAX_SINKS = 1000
+KEPT_S = 1.0
+"""How long an answer stands for those who ask again."""
 
 log = logging.getLogger("outgate.api")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One part.
-
-    Attributes:
-        state: `ok`, `degraded` (the service still does its work), or `failed`.
-        detail: What is wrong, without names of anything inside.
-    """
-
-    name: str
-    state: str
-    detail: str = ""
-
-
 def components(state: ServiceState) -> list[Component]:
-    """Every part, in a fixed order; asking never raises."""
+    """Every part, in a fixed order, asked at most once in `KEPT_S`; asking never raises.
+
+    Nobody needs a key to ask, so asking often must not cost the database anything.
+    """
+    with state.readiness_turn:
+        kept = state.readiness
+        if kept is None or time.monotonic() - kept[0] >= KEPT_S:
+            kept = state.readiness = (time.monotonic(), _ask_all(state))
+    return list(kept[1])
+
+
+def _ask_all(state: ServiceState) -> list[Component]:
     asked: tuple[tuple[str, Callable[[ServiceState], Component]], ...] = (
         ("database", _database),
         ("disk", _disk),

@@ -27,6 +27,20 @@ ADMISSION_THREADS = 16
 """Callers looked up at the same time."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One part.
+
+    Attributes:
+        state: `ok`, `degraded` (the service still does its work), or `failed`.
+        detail: What is wrong, without names of anything inside.
+    """
+
+    name: str
+    state: str
+    detail: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class ServiceState:
     """The parts of one application; filled when it starts, read by its routes.
@@ -36,6 +50,8 @@ class ServiceState:
         supervisor: Runs the workers; None where no jobs are run.
         dispatcher: Pushes findings to sinks; None where nothing is pushed.
         evidence_turns: Bounds the requests for evidence that run or wait.
+        readiness: When the parts were last asked whether they work, by the monotonic clock, and
+            what they said; guarded by `readiness_turn`.
         stopping: Set when the service ends, so that open streams end first.
     """
 
@@ -52,6 +68,8 @@ class ServiceState:
     admission: CapacityLimiter = field(
         default_factory=lambda: CapacityLimiter(ADMISSION_THREADS), init=False
     )
+    readiness: tuple[float, list[Component]] | None = field(init=False, default=None)
+    readiness_turn: threading.Lock = field(default_factory=threading.Lock, init=False)
     limits: RateLimits = field(init=False)
     provider: Provider | None = field(init=False, default=None)
     _sessions: Sessions | None = field(init=False, default=None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analyzer import __version__
 from analyzer.store.records import Scope
+from api import readiness
 
 if TYPE_CHECKING:
     import pytest
@@ -91,6 +92,18 @@ def test_a_lost_database_makes_the_service_unready_and_is_no_fault(
     assert response.status_code == 503
     assert states(response.json())["database"] == "failed"
     assert "path" not in response.text
+
+
+def test_asking_often_asks_the_parts_once_a_second(
+    app: FastAPI, nobody: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.state.outgate.supervisor = Running(alive=True)
+    assert nobody.get("/readyz").status_code == 200
+    app.state.outgate.supervisor = Running(alive=False)
+    monkeypatch.setattr(readiness, "KEPT_S", 600.0)
+    assert nobody.get("/readyz").status_code == 200
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    assert nobody.get("/readyz").status_code == 503
 
 
 def test_metrics_count_requests_by_the_template_of_their_route(admin: ApiClient) -> None:
