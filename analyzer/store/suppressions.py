@@ -135,6 +135,10 @@ class Suppressions:
         for item in wanted:
             self._check(item.kind, item.reason, item.expires_ns)
             matchers[new_id("s")] = compile_scope(item.scope)
+        # Many scopes and findings take long, for which nobody else should wait; what comes in
+        # between is counted by the next `recount`.
+        with self._parts.database.read() as connection:
+            hits = _count_hits(connection, matchers)
         with self._parts.database.write() as connection:
             hold_feed(connection)
             if _count_active(connection) + len(wanted) > MAX_ACTIVE:
@@ -142,7 +146,6 @@ class Suppressions:
                     f"cannot have more than {MAX_ACTIVE} suppressions active at once",
                     hint="revoke some, or write one of a wider scope",
                 )
-            hits = _count_hits(connection, matchers)
             for suppression_id, item in zip(matchers, wanted, strict=True):
                 row = {
                     "id": suppression_id,
