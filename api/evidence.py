@@ -159,11 +159,7 @@ def _performed(
 ) -> Iterator[FinishedTask]:
     """A task that went well; its files are there within the block."""
     if evidence.code or evidence.capture is None:
-        raise Problem(
-            evidence.code or "gone",
-            detail=f"cannot show frames of {evidence.finding.id}: {evidence.reason}",
-            hint="the finding itself says what was seen in them",
-        )
+        raise _nothing(evidence)
     if state.supervisor is None:
         raise _busy("no workers run here")
     path = state.store.folder.capture_path(evidence.capture.sha256)
@@ -177,8 +173,20 @@ def _performed(
     finally:
         state.evidence_turns.release()
     with finished:
+        if not finished.outcome.ok:
+            now = evidence_of(state.store, evidence.finding.id)
+            if now.code == "gone":  # it was deleted while the worker read it
+                raise _nothing(now)
         _check(finished, evidence)
         yield finished
+
+
+def _nothing(evidence: Evidence) -> Problem:
+    return Problem(
+        evidence.code or "gone",
+        detail=f"cannot show frames of {evidence.finding.id}: {evidence.reason}",
+        hint="the finding itself says what was seen in them",
+    )
 
 
 def _check(finished: FinishedTask, evidence: Evidence) -> None:

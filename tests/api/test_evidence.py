@@ -198,6 +198,17 @@ def test_a_missing_file_is_said(store: Store, stand_in: StandIn, admin: ApiClien
     assert problem(admin.get(f"{HERE}/capture")) == (410, "gone")
 
 
+def test_a_capture_deleted_while_a_worker_reads_it_is_gone(
+    store: Store, stand_in: StandIn, admin: ApiClient
+) -> None:
+    def delete(_place: Path) -> None:
+        store.captures.delete(store.findings.get(FINDING).capture, reason="old", by=SERVICE)
+
+    keep(store)
+    stand_in.leave, stand_in.outcome = delete, Outcome(failure=Failure.CAPTURE_UNREADABLE)
+    assert problem(admin.get(f"{HERE}/frames")) == (410, "gone")
+
+
 def test_unknown_findings_are_not_found(stand_in: StandIn, admin: ApiClient) -> None:
     for path in ("", "/frames", "/capture", "/manifest"):
         assert problem(admin.get(f"/v1/findings/f-none/evidence{path}")) == (404, "not-found")
