@@ -110,16 +110,18 @@ def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_is_read(
 
 
 def trickled_until_answered(connection: socket.socket) -> bytes:
-    """Sends a byte now and then until the other side answers; what it answers, b"" for nothing."""
+    """Sends a byte now and then until the other side has answered in JSON; what came by then."""
     connection.settimeout(0.05)
     deadline = time.monotonic() + START_S / 3
-    while time.monotonic() < deadline:
-        connection.sendall(b" ")
+    answer = b""
+    while time.monotonic() < deadline and not answer.endswith(b"}"):
+        if not answer:
+            connection.sendall(b" ")
         try:
-            return connection.recv(65_536)
+            answer += connection.recv(65_536)
         except TimeoutError:
             continue
-    return b""
+    return answer
 
 
 def trickled_until_closed(connection: socket.socket) -> bool:
