@@ -56,45 +56,51 @@ def receiver() -> Iterator[Receiver]:
         thread.join()
 
 
-def commands(page: str) -> str:
-    """The marked commands of a page, in order."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return "\n".join(WALK.findall(text))
-
-
-def test_the_service_page_leads_from_start_to_a_pushed_finding(
-    tmp_path: Path, receiver: Receiver
-) -> None:
+def walked(page: str, folder: Path, receiver_port: int = 9000) -> str:
+    """Runs the marked commands of a page, in order, in a folder; what they said."""
     port = free_port()
-    (tmp_path / "pcaps").symlink_to(ROOT / "pcaps")
+    (folder / "pcaps").symlink_to(ROOT / "pcaps")
     walk = (
-        commands("service.md")
+        "\n".join(WALK.findall((ROOT / page).read_text(encoding="utf-8")))
         .replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")
-        .replace("http://127.0.0.1:9000", f"http://127.0.0.1:{receiver.server_port}")
+        .replace("http://127.0.0.1:9000", f"http://127.0.0.1:{receiver_port}")
     )
-    script = f"set -euo pipefail\ntrap 'kill $(jobs -p); wait' EXIT\n{walk}\nsleep 0\necho WALKED\n"
+    script = f"set -euo pipefail\ntrap 'kill $(jobs -p); wait' EXIT\n{walk}\necho WALKED\n"
     environ = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "OUTGATE_PORT": str(port),
         "OUTGATE_SINK_NETWORKS": "127.0.0.0/8",
     }
-
     done = subprocess.run(
         ["bash", "-c", script],
-        cwd=tmp_path,
+        cwd=folder,
         env=environ,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
     )
-
     said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert done.returncode == 0, said
     assert "WALKED" in done.stdout, said
-    assert "event: done" in done.stdout
-    assert '"acknowledged"' in done.stdout
+    return done.stdout
+
+
+def test_the_readme_leads_from_start_to_findings(tmp_path: Path) -> None:
+    said = walked("README.md", tmp_path)
+
+    assert '"mining.stratum"' in said
+    assert "problems" not in said
+
+
+def test_the_service_page_leads_from_start_to_a_pushed_finding(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    said = walked("docs/service.md", tmp_path, receiver.server_port)
+
+    assert "event: done" in said
+    assert '"acknowledged"' in said
     assert (tmp_path / "evidence.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
     findings = json.loads((tmp_path / "findings.json").read_text())["data"]
     assert [finding["detector"] for finding in findings][:2] == [
